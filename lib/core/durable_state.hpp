@@ -1,0 +1,55 @@
+// What a node must not forget (R1): written as a whole, before any message that relies on it leaves.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "core/cluster_state.hpp"
+
+namespace repld {
+
+struct promise_record {
+    ballot to{};
+    nonce attempt = 0;  // an equal ballot of another attempt is refused (R2)
+    bool operator==(const promise_record&) const = default;
+};
+
+// What this node remembers of a peer, so that a peer whose state went back is noticed (R24).
+struct peer_memory {
+    nonce identity = 0;
+    std::uint64_t boot = 0;        // counts that peer's daemon starts
+    std::uint64_t generation = 0;  // counts that peer's durable writes
+    bool operator==(const peer_memory&) const = default;
+};
+
+struct durable_state {
+    // Identity of this installation (R24).
+    node_id id = 0;
+    nonce identity = 0;
+    std::string machine_id;
+    std::string cluster;  // empty: not in a cluster yet
+    std::uint64_t system_identifier = 0;
+
+    std::uint64_t boot = 0;        // raised at every start of the daemon
+    std::uint64_t generation = 0;  // raised at every write
+    term_number own_term = 0;      // the highest term this node ever proposed with, voter or not
+    promise_record promise{};
+    std::optional<accepted_value> accepted;
+    duration grant_max{};                       // the longest lease this node may have granted (R9)
+    std::map<node_id, term_number> closed;      // R10: ballots (t, node) with t up to this are closed
+    bool void_in_s = false;                     // R25
+    std::map<node_id, peer_memory> peers;
+
+    bool operator==(const durable_state&) const = default;
+
+    [[nodiscard]] bool in_cluster() const { return !cluster.empty(); }
+    // A node's terms only go up and are durable before use, so a closed ballot closes all its earlier
+    // ones with it; one number per node is enough and stays bounded.
+    [[nodiscard]] bool is_closed(const ballot& b) const {
+        const auto it = closed.find(b.node);
+        return it != closed.end() && b.term <= it->second;
+    }
+};
+
+}  // namespace repld

@@ -1,0 +1,1 @@
+"""Real PostgreSQL hosts on one machine, and real faults. See README.md."""
