@@ -15,9 +15,13 @@
 
 namespace repld::cli {
 
+// Whether a question changes anything, so that a lost answer leaves something to look after.
+enum class effect { reads, changes };
+
 // "cluster show" with its arguments, as an object.
 struct request {
     std::string command;
+    effect what = effect::reads;
     json args = json::object();
 };
 
@@ -40,13 +44,14 @@ struct patience {
 
 using progress_handler = std::function<void(const json&)>;
 
-// Asks the daemon of this host. Errors: unreachable (nothing listens, or it went away before it
-// answered), timed_out (it did not answer in time; what it was asked to do may go on), protocol.
+// Asks the daemon of this host. Errors, ready to be shown: unreachable (nothing listens, it went
+// away before it answered, or it hangs), timed_out (it is alive and did not finish in time; what it
+// was asked to do goes on), refused (another user's daemon), protocol.
 [[nodiscard]] result<response> ask_local(const host_settings& host, const request& question,
                                          const patience& wait, const progress_handler& on_progress);
 
-// Asks all other members of the cluster at once; the first answer wins. Errors: unreachable when
-// nobody answered within `limit`; the detail says of each member why.
+// Asks all other members of the cluster at once; the first answer that is not an error wins.
+// Errors: unreachable when there is none within `limit`; the detail says of each member why.
 [[nodiscard]] result<response> ask_members(const host_settings& host, const request& question,
                                            duration limit);
 

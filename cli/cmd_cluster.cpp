@@ -6,7 +6,6 @@
 #include "cmd_cluster_show.hpp"
 #include "commands.hpp"
 #include "core/units.hpp"
-#include "progress_bar.hpp"
 #include "text.hpp"
 
 namespace repld::cli {
@@ -63,13 +62,11 @@ exit_code run_create(session& s, const create_options& options) {
         }
         settings[key] = pair.substr(equals + 1);
     }
-    request question{"cluster create"};
+    request question{"cluster create", effect::changes};
     question.args = {{"settings", std::move(settings)}, {"dry_run", options.dry_run}};
     if (!options.name.empty()) question.args["name"] = options.name;
     progress_display display(isatty(STDERR_FILENO) == 1);
-    auto [code, answer] = ask(s, question, {changing_limit, silence_limit},
-                              [&](const json& body) { display.show(body); });
-    display.finish();
+    auto [code, answer] = ask(s, question, {changing_limit, silence_limit}, &display);
     if (!answer) return code;
     if (s.out.format == output_format::as_json) {
         s.out.print(pretty(answer->result));
@@ -106,7 +103,7 @@ exit_code run_token(session& s, const token_options& options) {
     if (seconds < 1) {
         return usage_error(s, "--expires is shorter than one second", "Give 10min, for instance.");
     }
-    request question{"cluster token"};
+    request question{"cluster token", effect::changes};
     question.args = {{"expires_seconds", seconds}};
     auto [code, answer] = ask(s, question, {changing_limit});
     if (!answer) return code;
@@ -160,6 +157,7 @@ exit_code run_settings(session& s, const settings_options& options) {
         }
         return before.code;
     }
+    question.what = effect::changes;
     question.args["value"] = options.value;
     question.args["dry_run"] = options.dry_run;
     auto [code, answer] = ask(s, question, {changing_limit});

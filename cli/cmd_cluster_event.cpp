@@ -18,12 +18,6 @@ struct event_options {
     std::string event;
 };
 
-std::string success_mark(const json& event) {
-    const auto successful = bool_of(event, "successful");
-    if (!successful) return {};
-    return *successful ? "t" : "f";
-}
-
 table event_table(const session& s, const json& result) {
     const bool csv = s.out.format == output_format::as_csv;
     // The columns of repmgr's list, in its order; CSV has the member names of the JSON form.
@@ -32,7 +26,7 @@ table event_table(const session& s, const json& result) {
                                        "details"}
             : std::vector<std::string>{"Node ID", "Name", "Event", "OK", "Timestamp", "Details"});
     for (const auto& event : array_of(result, "events")) {
-        const std::string mark = success_mark(event);
+        const std::string mark = csv_text_of(event, "successful");
         if (csv) {
             rows.add({text_of(event, "id"), text_of(event, "time"), text_of(event, "node_id"),
                       text_of(event, "node_name"), text_of(event, "event"), mark,

@@ -74,7 +74,7 @@ table node_rows(const json& result) {
     table rows(names);
     for (const auto& node : array_of(result, "nodes")) {
         std::vector<cell> row;
-        for (const auto& name : names) row.emplace_back(text_of(node, name.c_str()));
+        for (const auto& name : names) row.emplace_back(csv_text_of(node, name.c_str()));
         if (row[14].text.empty()) row[14] = text_of(node, "last_seen_seconds");
         row.back() = conninfo_of(node);
         rows.add(std::move(row));

@@ -4,7 +4,6 @@
 #include <memory>
 
 #include "commands.hpp"
-#include "progress_bar.hpp"
 
 namespace repld::cli {
 namespace {
@@ -43,15 +42,14 @@ exit_code run_join(session& s, member_kind kind, const join_options& options) {
         return exit_code::usage;
     }
     const bool v6 = address->host.find(':') != std::string::npos;
-    request question{kind == member_kind::data ? "node join" : "witness join"};
-    question.args = {
-        {"address", (v6 ? "[" + address->host + "]" : address->host) + ":" + address->port},
-        {"replace", options.replace},
-        {"dry_run", options.dry_run}};
+    request question{kind == member_kind::data ? "node join" : "witness join", effect::changes};
+    question.args = {{"address", (v6 ? "[" + address->host + "]" : address->host) + ":" +
+                                     std::to_string(address->port)},
+                     {"replace", options.replace},
+                     {"dry_run", options.dry_run}};
     if (!options.token.empty()) question.args["token"] = options.token;
     progress_display display(isatty(STDERR_FILENO) == 1);
-    auto [code, answer] = ask(s, question, {changing_limit, silence_limit},
-                              [&](const json& body) { display.show(body); });
+    auto [code, answer] = ask(s, question, {changing_limit, silence_limit}, &display);
     if (!answer) return code;
     switch (s.out.format) {
         case output_format::as_json: s.out.print(pretty(answer->result)); break;

@@ -76,7 +76,7 @@ result<member_address> parse_address(const std::string& text) {
                      {},
                      "Give the peer address of a member, such as 10.0.0.11:7432."};
     }
-    return member_address{0, {}, parsed->host, std::to_string(parsed->port)};
+    return member_address{0, {}, parsed->host, parsed->port};
 }
 
 }  // namespace repld::cli

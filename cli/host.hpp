@@ -1,6 +1,7 @@
 // What replctl needs to know of its own host, taken from repld.yaml.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,7 @@ struct member_address {
     node_id id = 0;
     std::string name;
     std::string host;
-    std::string port;
+    std::uint16_t port = 0;
 };
 
 struct member_list {

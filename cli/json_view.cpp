@@ -22,6 +22,11 @@ std::string text_of(const json& object, const char* key) {
     return text_of(member(object, key));
 }
 
+std::string csv_text_of(const json& object, const char* key) {
+    if (const auto truth = bool_of(object, key)) return *truth ? "t" : "f";
+    return text_of(object, key);
+}
+
 std::optional<double> number_of(const json& object, const char* key) {
     const json& value = member(object, key);
     if (!value.is_number()) return std::nullopt;

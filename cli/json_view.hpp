@@ -17,6 +17,9 @@ using json = nlohmann::json;
 [[nodiscard]] std::string text_of(const json& value);
 [[nodiscard]] std::string text_of(const json& object, const char* key);
 
+// The same for programs: truth is "t" or "f", as in PostgreSQL's CSV.
+[[nodiscard]] std::string csv_text_of(const json& object, const char* key);
+
 [[nodiscard]] std::optional<double> number_of(const json& object, const char* key);
 [[nodiscard]] std::optional<bool> bool_of(const json& object, const char* key);
 

@@ -116,6 +116,10 @@ error explain(const CLI::ParseError& e, const CLI::App& root, const CLI::App* le
         what.message =
             "option \"" + what.message.substr(0, what.message.find(':')) + "\" needs a value";
     }
+    if (dynamic_cast<const CLI::ConversionError*>(&e) != nullptr) {
+        what.message = "invalid value" +
+                       what.message.substr(std::min(what.message.find(':'), what.message.size()));
+    }
     // Ours are in PostgreSQL's manner: lower case and without a full stop.
     while (what.message.ends_with('\n') || what.message.ends_with('.')) what.message.pop_back();
     if (what.message.size() > 1 && std::islower(static_cast<unsigned char>(what.message[1])) != 0) {

@@ -7,6 +7,7 @@
 #include "client.hpp"
 #include "console.hpp"
 #include "exit_codes.hpp"
+#include "progress_bar.hpp"
 
 namespace repld::cli {
 
@@ -19,13 +20,14 @@ struct session {
 using command = std::function<exit_code(session&)>;
 
 // Loads the host's settings, asks the local daemon and reports what went wrong: notices and errors
-// are printed, and the answer comes back only when there is a result to show.
+// are printed, and the answer comes back only when there is a result to show. With `display` the
+// progress is shown there, and finished before anything else is printed.
 struct outcome {
     exit_code code = exit_code::done;
     std::optional<response> answer;
 };
 [[nodiscard]] outcome ask(session& s, const request& question, const patience& wait,
-                          const progress_handler& on_progress = {});
+                          progress_display* display = nullptr);
 
 // Prints notices and the failure of an answer. True when there is a result to show.
 [[nodiscard]] bool report(session& s, const response& answer);

@@ -14,7 +14,7 @@ struct cell {
     cell(const char* content) : text(content) {}
 
     std::string text;
-    tint colour;
+    tint colour = tint::none;
 };
 
 // Whether escape sequences for colours may be written.

@@ -56,4 +56,22 @@ lineage locate(const cluster_state& state, const wal_position& position) {
     return {relation::unknown_timeline, {}};
 }
 
+std::optional<error> membership_conflict(const cluster_state& state, const member& added) {
+    for (const member& known : state.members) {
+        if (known.id == added.id && known.identity == added.identity) continue;  // itself, again
+        const std::string owner = "It belongs to node \"" + known.name + "\" (id " +
+                                  std::to_string(known.id) + ") at " + known.address + ".";
+        if (known.id == added.id)
+            return error{errc::refused, "node id " + std::to_string(added.id) + " is already taken",
+                         owner, "Give this host another node.id in its repld.yaml."};
+        if (known.name == added.name)
+            return error{errc::refused, "node name \"" + added.name + "\" is already taken", owner,
+                         "Give this host another node.name in its repld.yaml."};
+        if (known.address == added.address)
+            return error{errc::refused, "address " + added.address + " is already taken", owner,
+                         "Set peer.advertise to this host's own address."};
+    }
+    return std::nullopt;
+}
+
 }  // namespace repld

@@ -85,4 +85,7 @@ struct lineage {
 };
 [[nodiscard]] lineage locate(const cluster_state& state, const wal_position& position);
 
+// Why `added` cannot become a member: its id, name or address belongs to another installation.
+[[nodiscard]] std::optional<error> membership_conflict(const cluster_state& state, const member& added);
+
 }  // namespace repld

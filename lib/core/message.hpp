@@ -85,8 +85,21 @@ struct release {
     ballot closed{};
 };
 
+// R24: a node whose state went back asks what the others remember of it, and what they have promised.
+struct readmit_request {
+    nonce attempt = 0;
+};
+
+struct readmit_answer {
+    nonce attempt = 0;
+    std::uint64_t boot = 0;        // of the asking node, as remembered
+    std::uint64_t generation = 0;  // likewise
+    ballot promised{};             // by the answering node, with its attempt
+    nonce promised_attempt = 0;
+};
+
 using message = std::variant<prevote_request, prevote_answer, prepare, promise_answer, accept,
-                             heartbeat, grant_answer, release>;
+                             heartbeat, grant_answer, release, readmit_request, readmit_answer>;
 
 // Travels with every message (R24).
 struct envelope {

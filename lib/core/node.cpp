@@ -82,7 +82,7 @@ void node::time_passes() {
         generations_.emplace_back(sequence_, durable_.generation);
         out(persist{sequence_, durable_});
     }
-    finish_rollback();
+    if (readmission_) ask_for_readmission();
     std::visit(
         [this](auto& role) {
             using role_type = std::decay_t<decltype(role)>;
@@ -121,62 +121,9 @@ void node::handle(const tick& e) {
 }
 
 void node::handle(const message_received& e) {
-    if (unadmitted_ || !durable_.in_cluster() || !admit_message(e.from)) return;
+    if (unadmitted_ || !durable_.in_cluster() || !admit_message(e.from, e.body)) return;
     heard_[e.from.from] = now_;
     std::visit([&](const auto& body) { on(e.from, body); }, e.body);
-}
-
-bool node::admit_message(const envelope& from) {
-    if (from.from == 0 || from.from == config_.id || from.cluster != durable_.cluster ||
-        from.system_identifier != durable_.system_identifier)
-        return false;
-    if (in_force(rule::identity) && state() != nullptr) {
-        const member* known = state()->find(from.from);
-        if (known != nullptr && known->identity != from.identity) return false;
-    }
-    peer_memory& memory = durable_.peers[from.from];
-    const bool same = memory.identity == from.identity;
-    if (same && in_force(rule::generation) &&
-        (from.boot < memory.boot || from.generation < memory.generation))
-        return false;  // late, or a node whose state went back: R24
-    if (!same || memory.boot != from.boot || memory.generation != from.generation) {
-        memory = {from.identity, from.boot, from.generation};
-        memory_changed_ = true;
-    }
-    if (in_force(rule::generation) && (from.remembers > durable_.generation || rolled_back_to_))
-        note_own_rollback(from);
-    return true;
-}
-
-void node::note_own_rollback(const envelope& from) {
-    if (!rolled_back_to_) {
-        say(severity::error, "state_went_back",
-            "the state directory of this node is older than what " + name_of(from.from) +
-                " remembers of it; it does not vote until a majority has told what it knows and one "
-                "lease has passed",
-            {{"own_generation", std::to_string(durable_.generation)},
-             {"remembered", std::to_string(from.remembers)}});
-        rolled_back_to_ = from.remembers;
-        wait_until_ = std::max(wait_until_,
-                               now_ + std::max(durable_.grant_max,
-                                               state() ? state()->settings.lease_duration
-                                                       : cluster_settings{}.lease_duration));
-    }
-    rolled_back_to_ = std::max(*rolled_back_to_, from.remembers);
-    rollback_told_[from.from] = from.remembers;
-}
-
-void node::finish_rollback() {
-    if (!rolled_back_to_ || now_ < wait_until_ || state() == nullptr) return;
-    const auto told = [this](node_id id) {
-        return rollback_told_.contains(id) ? ballot_answer::yes : ballot_answer::none;
-    };
-    if (count_votes(*state(), told) != tally::won) return;
-    durable_.generation = *rolled_back_to_;
-    rolled_back_to_.reset();
-    rollback_told_.clear();
-    write();
-    say(severity::notice, "state_readmitted", "a majority answered and one lease has passed; votes again");
 }
 
 void node::handle(const disk_done& e) {
@@ -333,6 +280,7 @@ boot_time node::next_deadline() const {
     if (!disk_ok_ || memory_changed_) at(disk_retry_);
     if (grant_) at(grant_->until);
     at(wait_until_);
+    if (readmission_) at(readmission_->ask_again);
     at(candidate_not_before_);
     at(server_not_before_);
     if (const auto* c = std::get_if<candidate_role>(&role_)) {
@@ -343,6 +291,7 @@ boot_time node::next_deadline() const {
         at(l->next_round);
         at(l->distrust_deadline);
         at(l->promote_deadline);
+        at(l->fence_again);
         if (const auto end = lease_end()) at(*end - sent_value(*l).settings.demote_margin());
         if (l->again) at(l->again->since + std::chrono::milliseconds(500));
     }
@@ -389,7 +338,7 @@ node_view node::view() const {
     v.writable = contact_ && v.leader == contact_->leader && contact_->report.writable;
     if (config_.role == node_role::data)
         if (const auto why = why_not_candidate()) v.why_not_candidate = *why;
-    if (rolled_back_to_) v.state = "its state went back; does not vote yet";
+    if (readmission_) v.state = "its state went back; does not vote yet";
     else if (!disk_ok_) v.state = "its state directory cannot be written; does not vote";
     else if (v.leader != 0) v.state = "follows " + name_of(v.leader);
     else if (!candidacy_note_.empty()) v.state = candidacy_note_;

@@ -12,7 +12,7 @@
 //
 // Member functions live in one file per room: node.cpp (steps, time, disk), node_voter.cpp (promises
 // and grants), node_candidate.cpp, node_leader.cpp (lease, rounds), node_register.cpp (proposals),
-// node_server.cpp (what a node without the lease does with its PostgreSQL).
+// node_identity.cpp (R24), node_server.cpp (what a node without the lease does with its PostgreSQL).
 #pragma once
 
 #include <deque>
@@ -71,6 +71,7 @@ struct voter_answer {
     boot_time sent{};  // when that round was sent: the lease counts from there (R8)
     duration figure{};
     boot_time heard{};
+    boot_time sent_extra{};  // when it was last sent the value outside the rounds
     ballot accepted_under{};
     version_number version = 0;
 };
@@ -115,6 +116,7 @@ struct leader_role {
     boot_time distrust_deadline{};
     // stopping
     std::uint64_t fence_task = 0;
+    boot_time fence_again{};  // after a failed one; 0: none is due
     std::string stop_reason;
 };
 
@@ -161,9 +163,13 @@ private:
     void handle(const server_seen& e);
     void handle(const server_task_done& e);
     void handle(const operator_request& e);
-    [[nodiscard]] bool admit_message(const envelope& from);
+    [[nodiscard]] bool admit_message(const envelope& from, const message& body);
+
+    // node_identity.cpp
+    void on(const envelope& from, const readmit_request& m);
+    void on(const envelope& from, const readmit_answer& m);
     void note_own_rollback(const envelope& from);
-    void finish_rollback();
+    void ask_for_readmission();
     std::uint64_t write();
     void when_durable(std::uint64_t sequence, action a);
     void out(action a);
@@ -190,6 +196,7 @@ private:
     [[nodiscard]] std::optional<std::string> refuse_position(const wal_position& theirs);
     [[nodiscard]] std::optional<std::string> refuse_server() const;
     [[nodiscard]] bool must_freeze(node_id for_leader) const;
+    [[nodiscard]] bool shows_token(const prepare& m) const;
     bool raise_promise(const message_received& cause, const ballot& to, nonce attempt, nonce token);
     void continue_promise(const server_task_done& e);
     std::uint64_t record_promise(const ballot& to, nonce attempt);
@@ -285,8 +292,13 @@ private:
 
     // voter
     bool unadmitted_ = false;
-    std::optional<std::uint64_t> rolled_back_to_;  // R24: the generation that peers remember
-    std::map<node_id, std::uint64_t> rollback_told_;
+    struct readmission {
+        nonce attempt = 0;
+        boot_time not_before{};  // one lease after it was noticed
+        boot_time ask_again{};
+        std::map<node_id, readmit_answer> told;
+    };
+    std::optional<readmission> readmission_;  // R24: set while this node's state is older than remembered
     std::optional<grant_record> grant_;
     boot_time larger_until_{};  // R6: grants under a larger figure than the present run until then
     std::pair<ballot, round_number> last_round_{};

@@ -28,7 +28,7 @@ std::optional<std::string> node::why_not_candidate() const {
     if (leaving_) return "its daemon is ending";
     if (me->priority <= 0) return "its priority is 0";
     if (s->paused) return "the cluster is paused";
-    if (rolled_back_to_) return "its state went back";
+    if (readmission_) return "its state went back";
     if (!disk_ok_) return "its state directory cannot be written";
     if (s->settings.failover == failover_mode::manual && s->leader != config_.id)
         return "failover is set to manual";

@@ -33,16 +33,19 @@ leader_report node::report() const {
 
 // --- rounds -----------------------------------------------------------------------------------
 
-void node::send_round_to_all() { send_round(everybody()); }
+void node::send_round_to_all() {
+    auto& l = std::get<leader_role>(role_);
+    const auto& settings = sent_value(l).settings;
+    l.next_round = now_ + (l.proposal ? std::min(resend_interval, settings.heartbeat_interval)
+                                      : settings.heartbeat_interval);
+    send_round(everybody());
+}
 
 void node::send_round(const std::vector<node_id>& to) {
     auto& l = std::get<leader_role>(role_);
     ++l.round;
     l.rounds.emplace_back(l.round, now_);
     if (l.rounds.size() > rounds_max) l.rounds.pop_front();
-    const auto& settings = sent_value(l).settings;
-    l.next_round = now_ + (l.proposal ? std::min(resend_interval, settings.heartbeat_interval)
-                                      : settings.heartbeat_interval);
     const leader_report about = report();
     const std::uint64_t after = promise_sequence_;
     const version_number committed = l.committed ? l.committed->version : 0;
@@ -82,15 +85,17 @@ void node::on(const envelope& from, const grant_answer& m) {
             known.heard = now_;
         }
     }
-    const bool lacks = m.accepted_under != l->under || m.version < sent_value(*l).version;
-    const bool told_lately = l->proposal && now_ - l->proposed_at < resend_interval;
+    // A node that refuses gets the value again with the next round, not at once: it would refuse again.
+    const bool lacks = m.granted && (m.accepted_under != l->under || m.version < sent_value(*l).version);
+    const bool new_here = !m.granted && m.version == 0 && m.promised_to <= l->under;
     after_answers();
     // A node that lacks the newest value gets it now, not at the next interval.
     l = std::get_if<leader_role>(&role_);
-    if (l != nullptr && l->at != leader_role::phase::stopping && lacks && !told_lately &&
-        from.from != config_.id && m.promised_to <= l->under &&
-        (l->rounds.empty() || now_ - l->rounds.back().second > std::chrono::milliseconds(20)))
+    if (l != nullptr && l->at != leader_role::phase::stopping && (lacks || new_here) &&
+        from.from != config_.id && now_ >= l->answers[from.from].sent_extra + resend_interval) {
+        l->answers[from.from].sent_extra = now_;
         send_round({from.from});
+    }
 }
 
 // R8: recomputed from what voters answered, never remembered.
@@ -134,11 +139,9 @@ void node::after_answers() {
 void node::promote_when_safe() {
     auto* l = std::get_if<leader_role>(&role_);
     if (l == nullptr || l->at != leader_role::phase::electing || !l->committed) return;
-    if (server_.state == server_state::primary) {  // prepared again by a leader that never stopped
-        l->at = leader_role::phase::leading;
-        l->seen_writable = true;
-        return;
-    }
+    // Promoted by somebody else, to a timeline that the register did not give out (R26).
+    if (server_.state == server_state::primary)
+        return stop_leading("its PostgreSQL was promoted by hand", now_);
     const auto end = lease_end();
     const auto& settings = l->committed->settings;
     if (!end || *end - now_ < settings.demote_margin() + settings.lease_duration / 4) return;
@@ -236,6 +239,11 @@ void node::judge_next_ballot() {
 
 void node::lead_time() {
     auto* l = std::get_if<leader_role>(&role_);
+    if (l != nullptr && l->at == leader_role::phase::stopping && l->fence_again != boot_time{} &&
+        now_ >= l->fence_again) {
+        l->fence_again = {};
+        l->fence_task = run(fence_server{now_, l->stop_reason});
+    }
     if (l == nullptr || l->at == leader_role::phase::stopping) return;
     if (l->again) judge_next_ballot();
     l = std::get_if<leader_role>(&role_);
@@ -293,7 +301,7 @@ void node::finish_stopping(const server_task_done& e) {
     if (!e.ok) {
         // Never released while anything may still write: try again until it is certain.
         say(severity::error, "fence_failed", "could not stop its PostgreSQL: " + e.text);
-        l->fence_task = run(fence_server{now_, l->stop_reason});
+        l->fence_again = now_ + std::chrono::milliseconds(20);
         return;
     }
     server_.state = server_state::stopped;
@@ -329,7 +337,7 @@ void node::end_reign(std::string why) {
 void node::leader_sees_server() {
     auto& l = std::get<leader_role>(role_);
     if (l.at != leader_role::phase::leading && l.at != leader_role::phase::promoting) return;
-    if (server_.state == server_state::stopped) {
+    if (server_.state == server_state::stopped || server_.state == server_state::orphaned) {
         const bool restart = l.at == leader_role::phase::leading &&
                              sent_value(l).settings.on_crash == crash_policy::restart &&
                              start_failures_ == 0;

@@ -165,26 +165,14 @@ void node::request(std::uint64_t id, const add_member& r) {
         requests_.push_back({id, r});
         return;
     }
+    if (auto conflict = membership_conflict(*l->committed, r.added))
+        return out(reply{id, std::move(*conflict)});
     cluster_state next = *l->committed;
     for (member& known : next.members) {
-        if (known.id == r.added.id && known.identity == r.added.identity) {
-            if (known == r.added) return out(reply{id, {}});
-            known = r.added;  // it moved, or its settings changed
-            return propose(std::move(next), {id});
-        }
-        const bool same_id = known.id == r.added.id;
-        if (same_id || known.name == r.added.name)
-            return out(reply{
-                id, error{errc::refused,
-                          same_id ? "node id " + std::to_string(known.id) + " is already taken"
-                                  : "node name \"" + known.name + "\" is already taken",
-                          "It belongs to node \"" + known.name + "\" (id " + std::to_string(known.id) +
-                              ") at " + known.address + ".",
-                          "Give this host another node.id and node.name in its repld.yaml."}});
-        if (known.address == r.added.address)
-            return out(reply{id, error{errc::refused,
-                                       "address " + known.address + " is already taken",
-                                       "It belongs to node \"" + known.name + "\"."}});
+        if (known.id != r.added.id) continue;
+        if (known == r.added) return out(reply{id, {}});
+        known = r.added;  // it moved, or its settings changed
+        return propose(std::move(next), {id});
     }
     next.members.push_back(r.added);
     say(severity::notice, "node_join", "adds node \"" + r.added.name + "\" to the cluster",
@@ -227,7 +215,13 @@ void node::request(std::uint64_t id, const step_down& r) {
         return out(reply{id, {}});
     }
     leaving_ = id;
-    stop_leading(r.why, now_ + sent_value(std::get<leader_role>(role_)).settings.demote_margin() * 4);
+    const auto& l = std::get<leader_role>(role_);
+    boot_time deadline = now_ + sent_value(l).settings.demote_margin() * 4;
+    if (const auto end = lease_end()) deadline = std::min(deadline, *end);
+    stop_leading(r.why, deadline);
+    // Nothing was writable, so nothing had to be stopped.
+    if (!is_leader() && !running_ && server_.state == server_state::standby)
+        out(reply{id, {}});
 }
 
 }  // namespace repld

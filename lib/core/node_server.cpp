@@ -108,6 +108,9 @@ void node::upkeep() {
             say(severity::warning, "fence", "its PostgreSQL is writable without a lease; stops it");
             run(fence_server{now_ + std::chrono::milliseconds(400), "writable without a lease"});
             return;
+        case server_state::orphaned:
+            run(fence_server{now_, "its postmaster died"});
+            return;
         case server_state::stopped:
             if (std::holds_alternative<candidate_role>(role_)) role_ = follower_role{};
             run(start_standby{});

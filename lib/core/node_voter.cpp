@@ -16,7 +16,7 @@ constexpr duration behind_patience = std::chrono::seconds(5);
 // --- may this ballot pass? --------------------------------------------------------------------
 
 std::optional<std::string> node::refuse_ballot(const ballot& b, nonce token) const {
-    if (rolled_back_to_) return "its state went back and it has not been admitted again";
+    if (readmission_) return "its state went back and it has not been admitted again";
     if (!disk_ok_) return "it cannot write its state directory";
     if (in_force(rule::closed_ballots) && durable_.is_closed(b)) return "ballot " + to_string(b) + " is closed";
     if (b < durable_.promise.to) return "it has promised ballot " + to_string(durable_.promise.to);
@@ -51,16 +51,28 @@ std::optional<std::string> node::refuse_server() const {
         case server_state::unknown:
             return "it does not know the state of its own PostgreSQL" +
                    (server_.reason.empty() ? std::string() : " (" + server_.reason + ")");
+        case server_state::orphaned: return "a backend of its dead postmaster may still write";
         case server_state::starting: return "its own PostgreSQL is starting";
         case server_state::primary: return "its own PostgreSQL is writable";
     }
     return "unknown server state";
 }
 
+// The holder of the lease that prepares again has the primary this node streams from: it is ahead by
+// definition, while the position in its message is older than what has been streamed since (R16).
+bool node::shows_token(const prepare& m) const {
+    return lease_granted() && grant_->to.node == m.under.node && m.token != 0 && m.token == grant_->token;
+}
+
 bool node::must_freeze(node_id for_leader) const {
-    return in_force(rule::frozen) && config_.role == node_role::data &&
-           server_.state == server_state::standby && server_.upstream != for_leader &&
-           (server_.upstream != 0 || server_.streaming);
+    if (!in_force(rule::frozen) || config_.role != node_role::data ||
+        server_.state != server_state::standby)
+        return false;
+    // A repointing under way would still take effect after the promise.
+    if (running_)
+        if (const auto* follow = std::get_if<follow_upstream>(&*running_))
+            return follow->upstream != for_leader;
+    return server_.upstream != for_leader && (server_.upstream != 0 || server_.streaming);
 }
 
 wal_position node::worth(const wal_position& position) const {
@@ -100,8 +112,12 @@ void node::on(const envelope& from, const prevote_request& m) {
     prevote_answer answer;
     answer.attempt = m.attempt;
     answer.promised = durable_.promise.to;
-    // Any ballot above the promise would do: what counts is whether one would pass now.
-    const ballot next{durable_.promise.to.term + 1, from.from};
+    // Any ballot above the promise and above what is closed would do: what counts is whether one
+    // would pass now.
+    const auto closed = durable_.closed.find(from.from);
+    const term_number above = std::max(durable_.promise.to.term,
+                                       closed == durable_.closed.end() ? 0 : closed->second);
+    const ballot next{above + 1, from.from};
     auto refusal = refuse_ballot(next, 0);
     if (!refusal) refusal = refuse_server();
     if (!refusal) refusal = refuse_position(m.position);
@@ -142,8 +158,9 @@ void node::on(const envelope& from, const prepare& m) {
         refusal = "its PostgreSQL is stopped, so its WAL position is not known";
     if (refusal) return answer_prepare(from.from, m, std::move(refusal));
     if (config_.role == node_role::witness || !in_force(rule::frozen)) {
-        if (auto behind = refuse_position(m.position))
-            return answer_prepare(from.from, m, std::move(behind));
+        if (!shows_token(m))
+            if (auto behind = refuse_position(m.position))
+                return answer_prepare(from.from, m, std::move(behind));
         const auto written = record_promise(m.under, m.attempt);
         return answer_prepare(from.from, m, std::nullopt, written);
     }
@@ -179,7 +196,7 @@ void node::continue_promise(const server_task_done& e) {
             refusal = refuse_ballot(m->under, m->token);
             if (!refusal) refusal = refuse_server();
         }
-        if (!refusal) refusal = refuse_position(m->position);
+        if (!refusal && !shows_token(*m)) refusal = refuse_position(m->position);
         if (refusal) answer_prepare(candidate, *m, std::move(refusal));
         else answer_prepare(candidate, *m, std::nullopt, record_promise(m->under, m->attempt));
     } else if (e.ok) {
@@ -203,6 +220,13 @@ std::uint64_t node::record_promise(const ballot& to, nonce attempt) {
 // R4: true when the promise equals `to` now (though maybe not on disk yet).
 bool node::raise_promise(const message_received& cause, const ballot& to, nonce attempt, nonce token) {
     const node_id leader = to.node;
+    if (in_force(rule::fence_on_higher_leader) && leader != config_.id) {
+        // R11: an accept or a heartbeat of a higher ballot comes from a leader that a majority promised.
+        const auto* l = std::get_if<leader_role>(&role_);
+        if (l != nullptr && l->at != leader_role::phase::stopping && to > l->under &&
+            !durable_.is_closed(to))
+            stop_leading(name_of(leader) + " leads under the higher ballot " + to_string(to), now_);
+    }
     const auto refuse = [&](std::string reason) {
         std::visit(
             [&](const auto& body) {
@@ -329,6 +353,7 @@ void node::note_contact(const envelope& from, const ballot& under, const leader_
                         version_number version) {
     const bool news = !contact_ || contact_->under != under;
     contact_ = contact{under, from.from, report, version, now_};
+    behind_since_.reset();  // the patience of R16 begins anew with every loss of a leader
     if (from.from == config_.id) return;
     failed_attempts_ = 0;
     deferred_to_better_ = 0;

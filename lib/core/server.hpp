@@ -14,6 +14,7 @@ enum class server_state {
     none,      // a witness has no server
     unknown,   // not looked yet, or it does not answer
     stopped,   // certainly dead: postmaster and every backend
+    orphaned,  // the postmaster is dead, a backend may still live and commit
     starting,  // a postmaster runs and does not let anybody in yet
     standby,   // answered that it is in recovery
     primary    // answered that it is not in recovery, or a promotion is under way

@@ -14,7 +14,11 @@ repld::error stream_error(const boost::system::error_code& code, const std::stri
 }
 
 std::string to_string(const asio::ip::tcp::endpoint& endpoint) {
-    const auto address = endpoint.address();
+    auto address = endpoint.address();
+    // An IPv4 client of a socket that listens on all addresses; nobody knows it by the mapped form.
+    if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+        address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+    }
     const auto text = address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
     return text + ":" + std::to_string(endpoint.port());
 }

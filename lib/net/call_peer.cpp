@@ -78,11 +78,10 @@ task<result<json>> call_peer(asio::any_io_executor executor, std::string host, s
     own.node = 0;
     auto socket = co_await connect_any(executor, std::move(host), port, end);
     if (!socket) co_return socket.error();
-    auto stream =
-        co_await open(executor, std::move(*socket), std::move(key), std::move(own), end);
+    auto stream = co_await open(executor, std::move(*socket), std::move(key), std::move(own), end);
     if (!stream) co_return stream.error();
-    co_return co_await call_once(executor, std::move(*stream), std::move(request),
-                                 left(end, limit), std::move(on_progress));
+    co_return co_await call_once(executor, std::move(*stream), std::move(request), left(end, limit),
+                                 std::move(on_progress));
 }
 
 }  // namespace repld::net

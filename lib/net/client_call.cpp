@@ -25,8 +25,7 @@ task<void> read_answers(std::shared_ptr<connection> stream, std::shared_ptr<rpc_
 
 task<result<json>> call_once(asio::any_io_executor executor, std::shared_ptr<connection> stream,
                              json request, duration limit, progress_sink on_progress) {
-    const auto rpc =
-        std::make_shared<rpc_endpoint>(executor, stream, nullptr, request_origin{});
+    const auto rpc = std::make_shared<rpc_endpoint>(executor, stream, nullptr, request_origin{});
     const at_exit close([&] {
         stream->close(repld::error{.code = errc::unreachable, .message = "the call has ended"});
     });

@@ -124,7 +124,9 @@ void connection::set_idle_limit(duration limit) {
     watch_timer_.cancel();
 }
 
-duration connection::received_age() const { return clock::now() - received_at_; }
+duration connection::received_age() const {
+    return clock::now() - received_at_;
+}
 
 task<void> connection::write_loop(std::shared_ptr<connection> self) {
     while (self->open()) {
@@ -142,7 +144,8 @@ task<void> connection::write_loop(std::shared_ptr<connection> self) {
 
 task<result<void>> connection::write_batch() {
     std::string batch;
-    while (!queue_.empty() && (batch.empty() || batch.size() + queue_.front().bytes.size() <= batch_bytes)) {
+    while (!queue_.empty() &&
+           (batch.empty() || batch.size() + queue_.front().bytes.size() <= batch_bytes)) {
         auto& frame = queue_.front();
         queue_bytes_ -= frame.bytes.size();
         if (frame.droppable) --droppable_;
@@ -188,18 +191,20 @@ void connection::forgive_stall(clock::time_point planned) {
 
 void connection::check(clock::time_point now) {
     const auto text = [](duration d) {
-        return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(d).count()) + " ms";
+        return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(d).count()) +
+               " ms";
     };
     if (now >= received_at_ + limits_.idle_limit) {
-        close(repld::error{.code = errc::unreachable,
-                           .message = "nothing received from " + address() + " for " +
-                                      text(limits_.idle_limit)});
+        close(repld::error{
+            .code = errc::unreachable,
+            .message = "nothing received from " + address() + " for " + text(limits_.idle_limit)});
         return;
     }
     const auto write_limit = std::max(write_limit_min, limits_.idle_limit);
     if (write_progress_at_ && now >= *write_progress_at_ + write_limit) {
-        close(repld::error{.code = errc::unreachable,
-                           .message = address() + " has not read anything for " + text(write_limit)});
+        close(
+            repld::error{.code = errc::unreachable,
+                         .message = address() + " has not read anything for " + text(write_limit)});
         return;
     }
     if (now >= posted_at_ + limits_.idle_limit * 2 / 5 && !finishing_) {

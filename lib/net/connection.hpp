@@ -1,11 +1,12 @@
-// One framed conversation over one byte stream: a bounded queue out, envelopes in, and the watch over
-// both. Owned by shared_ptr: its two coroutines (writer and watch) and the reader keep it alive until
-// close() has made them return. Event loop only.
+// One framed conversation over one byte stream: a bounded queue out, envelopes in, and the watch
+// over both. Owned by shared_ptr: its two coroutines (writer and watch) and the reader keep it
+// alive until close() has made them return. Event loop only.
 //
 // The watch closes the connection when nothing has come in for the idle limit, and says "ping" when
-// nothing has gone out for two fifths of it, so that silence means that the other end or the way to it
-// is gone, and never that nobody had anything to say. After the loop itself was held up (a stopped
-// process that goes on) it first listens for a quarter of the limit: what came meanwhile is unread.
+// nothing has gone out for two fifths of it, so that silence means that the other end or the way to
+// it is gone, and never that nobody had anything to say. After the loop itself was held up (a
+// stopped process that goes on) it first listens for a quarter of the limit: what came meanwhile is
+// unread.
 #pragma once
 
 #include <array>
@@ -42,8 +43,9 @@ public:
     // Once, right after construction.
     void start();
 
-    // The next envelope other than a ping. One caller at a time, holding a shared_ptr. After an error
-    // (errc::unreachable, timed_out, protocol, or what close() was given) the connection is closed.
+    // The next envelope other than a ping. One caller at a time, holding a shared_ptr. After an
+    // error (errc::unreachable, timed_out, protocol, or what close() was given) the connection is
+    // closed.
     task<result<envelope>> receive();
 
     // Never waits. Messages and progress reports may be dropped later to make room; everything else

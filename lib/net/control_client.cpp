@@ -63,9 +63,8 @@ result<json> call_control(const std::string& path, json request, duration limit,
                             std::move(on_progress), answer));
         context.run();
     } catch (const std::exception& failure) {
-        return repld::error{.code = errc::internal,
-                            .message = "could not talk to repld",
-                            .detail = failure.what()};
+        return repld::error{
+            .code = errc::internal, .message = "could not talk to repld", .detail = failure.what()};
     }
     if (!*answer) return repld::error{.code = errc::internal, .message = "could not talk to repld"};
     return std::move(**answer);

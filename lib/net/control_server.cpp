@@ -89,7 +89,7 @@ private:
     static task<void> serve(std::shared_ptr<control_core> self, local::socket socket);
     boost::system::error_code bind(const std::string& path);
     void complain(const std::string& text) {
-        if (complaints_.allow(text)) log_to(log_, log_level::warning, text);
+        if (!stopped_ && complaints_.allow(text)) log_to(log_, log_level::warning, text);
     }
 
     asio::any_io_executor executor_;
@@ -111,7 +111,8 @@ boost::system::error_code control_core::bind(const std::string& path) {
     boost::system::error_code code;
     acceptor_.open(local(), code);
     if (!code) acceptor_.bind(local::endpoint(path), code);
-    if (!code && ::chmod(path.c_str(), 0600) != 0) code.assign(errno, boost::system::system_category());
+    if (!code && ::chmod(path.c_str(), 0600) != 0)
+        code.assign(errno, boost::system::system_category());
     struct stat status {};
     if (!code && ::lstat(path.c_str(), &status) != 0) {
         code.assign(errno, boost::system::system_category());
@@ -133,10 +134,10 @@ result<void> control_core::listen(const std::string& path) {
         return path_error(errc::internal, path, "The server has been started already.");
     }
     if (path.empty() || path.size() > control_path_bytes_max) {
-        return path_error(errc::configuration, path,
-                          "The path has more than " + std::to_string(control_path_bytes_max) +
-                              " bytes.",
-                          "Choose a shorter paths.run.");
+        return path_error(
+            errc::configuration, path,
+            "The path has more than " + std::to_string(control_path_bytes_max) + " bytes.",
+            "Choose a shorter paths.run.");
     }
     if (auto cleared = clear_path(executor_, path); !cleared) return cleared;
     if (const auto code = bind(path); code) return path_error(errc::io, path, code.message());
@@ -147,6 +148,7 @@ result<void> control_core::listen(const std::string& path) {
 void control_core::stop() {
     if (stopped_) return;
     stopped_ = true;
+    requests_->silence();
     boost::system::error_code ignored;
     acceptor_.close(ignored);
     accept_pause_.cancel();
@@ -206,8 +208,8 @@ task<void> control_core::serve(std::shared_ptr<control_core> self, local::socket
                           .psk_identity = {},
                           .user_id = who->uid,
                           .process_id = who->pid};
-    const auto rpc = std::make_shared<rpc_endpoint>(self->executor_, stream, self->requests_,
-                                                    std::move(origin));
+    const auto rpc =
+        std::make_shared<rpc_endpoint>(self->executor_, stream, self->requests_, std::move(origin));
     for (;;) {
         auto received = co_await stream->receive();
         if (!received) break;
@@ -223,10 +225,16 @@ control_server::control_server(const asio::any_io_executor& executor, request_ha
                                log_sink log)
     : core_(std::make_shared<control_core>(executor, std::move(handler), std::move(log))) {}
 
-control_server::~control_server() { core_->stop(); }
+control_server::~control_server() {
+    core_->stop();
+}
 
-result<void> control_server::listen(const std::string& path) { return core_->listen(path); }
+result<void> control_server::listen(const std::string& path) {
+    return core_->listen(path);
+}
 
-void control_server::stop() { core_->stop(); }
+void control_server::stop() {
+    core_->stop();
+}
 
 }  // namespace repld::net

@@ -1,5 +1,5 @@
-// The Unix socket on which replctl talks to its local daemon: framed requests, no hello, no TLS. Who
-// may speak is decided by the kernel's word on the other end: this daemon's user, and root.
+// The Unix socket on which replctl talks to its local daemon: framed requests, no hello, no TLS.
+// Who may speak is decided by the kernel's word on the other end: this daemon's user, and root.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
-// A time limit on what a coroutine does meanwhile: when it passes, `action` runs once (it closes the
-// socket in use, so that the operation returns). Leaving the scope, or cancel(), calls it off.
+// A time limit on what a coroutine does meanwhile: when it passes, `action` runs once (it closes
+// the socket in use, so that the operation returns). Leaving the scope, or cancel(), calls it off.
 #pragma once
 
 #include <functional>

@@ -7,19 +7,19 @@
 namespace repld::net {
 namespace {
 
-constexpr std::array all_types{envelope_type::hello,   envelope_type::accept,
-                               envelope_type::refuse,  envelope_type::goodbye,
-                               envelope_type::ping,    envelope_type::message,
-                               envelope_type::request, envelope_type::progress,
-                               envelope_type::response};
+constexpr std::array all_types{
+    envelope_type::hello,   envelope_type::accept,   envelope_type::refuse,
+    envelope_type::goodbye, envelope_type::ping,     envelope_type::message,
+    envelope_type::request, envelope_type::progress, envelope_type::response};
 
-constexpr std::array all_codes{errc::usage,     errc::configuration, errc::refused,
-                               errc::unreachable, errc::timed_out,   errc::failed_undone,
-                               errc::needs_person, errc::io,         errc::protocol,
-                               errc::postgres,  errc::corrupt,       errc::internal};
+constexpr std::array all_codes{
+    errc::usage,     errc::configuration, errc::refused,      errc::unreachable,
+    errc::timed_out, errc::failed_undone, errc::needs_person, errc::io,
+    errc::protocol,  errc::postgres,      errc::corrupt,      errc::internal};
 
 repld::error malformed(std::string detail) {
-    return repld::error{.code = errc::protocol, .message = "malformed message", .detail = std::move(detail)};
+    return repld::error{
+        .code = errc::protocol, .message = "malformed message", .detail = std::move(detail)};
 }
 
 bool nested_too_deeply(std::string_view text) {

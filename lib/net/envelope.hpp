@@ -1,6 +1,6 @@
-// What a frame carries: {"v":1,"t":TYPE,"id":N,"b":BODY}. The table of types, who sends them and what
-// their body is stands in README.md. An unknown version or type is refused, never skipped: a daemon
-// that does not know a type cannot know whether it may ignore it.
+// What a frame carries: {"v":1,"t":TYPE,"id":N,"b":BODY}. The table of types, who sends them and
+// what their body is stands in README.md. An unknown version or type is refused, never skipped: a
+// daemon that does not know a type cannot know whether it may ignore it.
 #pragma once
 
 #include <cstddef>
@@ -36,7 +36,8 @@ struct envelope {
     json body{};
 };
 
-// Nesting beyond this is refused before parsing: copying and destroying deeply nested JSON recurses.
+// Nesting beyond this is refused before parsing: copying and destroying deeply nested JSON
+// recurses.
 inline constexpr std::size_t json_depth_max = 64;
 
 [[nodiscard]] const char* to_string(envelope_type type) noexcept;

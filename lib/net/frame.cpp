@@ -31,10 +31,10 @@ result<std::optional<std::string>> frame_decoder::next() {
         length = (length << 8U) | static_cast<unsigned char>(buffer_[consumed_ + i]);
     }
     if (length == 0 || length > payload_bytes_max_) {
-        broken_ = repld::error{.code = errc::protocol,
-                               .message = "invalid frame length " + std::to_string(length),
-                               .detail = "A frame has 1 to " + std::to_string(payload_bytes_max_) +
-                                         " bytes here."};
+        broken_ = repld::error{
+            .code = errc::protocol,
+            .message = "invalid frame length " + std::to_string(length),
+            .detail = "A frame has 1 to " + std::to_string(payload_bytes_max_) + " bytes here."};
         buffer_.clear();
         consumed_ = 0;
         return *broken_;

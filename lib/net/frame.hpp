@@ -1,5 +1,5 @@
-// Frames: a length (four bytes, big-endian) and that many bytes of payload. No socket, no clock: bytes
-// go in as they arrive, whole payloads come out. One thread at a time.
+// Frames: a length (four bytes, big-endian) and that many bytes of payload. No socket, no clock:
+// bytes go in as they arrive, whole payloads come out. One thread at a time.
 #pragma once
 
 #include <cstddef>
@@ -33,8 +33,8 @@ public:
     // Memory follows what has really arrived, never what a length prefix announces.
     void feed(std::string_view bytes);
 
-    // The next whole payload; nothing when more bytes are needed; errc::protocol for an empty or too
-    // long frame. After an error the stream cannot be understood any more: the error stays.
+    // The next whole payload; nothing when more bytes are needed; errc::protocol for an empty or
+    // too long frame. After an error the stream cannot be understood any more: the error stays.
     [[nodiscard]] result<std::optional<std::string>> next();
 
     // Bytes fed and not yet returned.

@@ -11,12 +11,12 @@ repld::error unexpected(const envelope& e) {
 
 result<void> check_version(const hello& other) {
     if (other.protocol == peer_protocol_version) return {};
-    return repld::error{.code = errc::refused,
-                        .message = "peer protocol " + std::to_string(other.protocol) +
-                                   " is not supported by repld here",
-                        .detail = "This daemon speaks protocol " +
-                                  std::to_string(peer_protocol_version) + ".",
-                        .hint = "Upgrade repld on the host with the older version."};
+    return repld::error{
+        .code = errc::refused,
+        .message =
+            "peer protocol " + std::to_string(other.protocol) + " is not supported by repld here",
+        .detail = "This daemon speaks protocol " + std::to_string(peer_protocol_version) + ".",
+        .hint = "Upgrade repld on the host with the older version."};
 }
 
 hello_outcome broken(connection& link, repld::error why, node_id node = 0) {
@@ -51,7 +51,8 @@ task<hello_outcome> exchange_hello(std::shared_ptr<connection> link, hello own, 
     }
     link->set_receive_limit(frame_bytes_max_peer);
     const envelope yes{.type = envelope_type::accept};
-    if (auto posted = link->post(yes); !posted) co_return broken(*link, posted.error(), other->node);
+    if (auto posted = link->post(yes); !posted)
+        co_return broken(*link, posted.error(), other->node);
 
     auto second = co_await link->receive();
     if (!second) co_return broken(*link, second.error(), other->node);

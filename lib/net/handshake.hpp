@@ -1,6 +1,6 @@
-// The hello exchange on a fresh connection: both sides say hello, judge the other's, and answer accept
-// or refuse. A link exists only when both have accepted, so that neither side believes in one that
-// the other has just refused.
+// The hello exchange on a fresh connection: both sides say hello, judge the other's, and answer
+// accept or refuse. A link exists only when both have accepted, so that neither side believes in
+// one that the other has just refused.
 #pragma once
 
 #include <functional>

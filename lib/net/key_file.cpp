@@ -76,8 +76,9 @@ int hex_value(char c) {
 result<void> check_ownership(const std::string& path, const struct stat& status) {
     if (!S_ISREG(status.st_mode)) return bad_file(path, "It is not a regular file.", {});
     if ((status.st_mode & 077U) != 0) {
-        return bad_file(path, "Group or others have access to it.",
-                        "Run \"chmod 0600 " + path + "\", and make a new key if it may have leaked.");
+        return bad_file(
+            path, "Group or others have access to it.",
+            "Run \"chmod 0600 " + path + "\", and make a new key if it may have leaked.");
     }
     if (status.st_uid != ::geteuid() && status.st_uid != 0) {
         return bad_file(path, "It belongs neither to this user nor to root.",
@@ -152,7 +153,9 @@ result<void> give_name(const std::string& temporary, const std::string& path) {
 
 }  // namespace
 
-cluster_key::~cluster_key() { OPENSSL_cleanse(bytes_.data(), bytes_.size()); }
+cluster_key::~cluster_key() {
+    OPENSSL_cleanse(bytes_.data(), bytes_.size());
+}
 
 bool cluster_key::operator==(const cluster_key& other) const noexcept {
     return CRYPTO_memcmp(bytes_.data(), other.bytes_.data(), bytes_.size()) == 0;

@@ -1,5 +1,6 @@
 // Lets the same complaint through once per interval. A stranger who knocks a thousand times a
-// second must fill neither the log nor the memory, so the number of remembered complaints is bounded.
+// second must fill neither the log nor the memory, so the number of remembered complaints is
+// bounded.
 #pragma once
 
 #include <chrono>

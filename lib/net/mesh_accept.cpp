@@ -1,6 +1,7 @@
 // Incoming connections of the mesh. Whoever has not proved to hold a key costs little: at most
-// inbound_unauthenticated_max such connections exist, each for at most the setup limit, and a newcomer
-// pushes the oldest of them out, so that strangers who connect and say nothing keep nobody out.
+// inbound_unauthenticated_max such connections exist, each for at most the setup limit, and a
+// newcomer pushes the oldest of them out, so that strangers who connect and say nothing keep nobody
+// out.
 #include <algorithm>
 
 #include "net/at_exit.hpp"
@@ -19,10 +20,11 @@ result<asio::ip::address> listen_address(const std::string& host) {
     boost::system::error_code code;
     auto address = asio::ip::make_address(host, code);
     if (!code) return address;
-    return repld::error{.code = errc::configuration,
-                        .message = "invalid listen address \"" + host + "\"",
-                        .detail = {},
-                        .hint = "Give a numeric address, \"localhost\", or \"*\" for all addresses."};
+    return repld::error{
+        .code = errc::configuration,
+        .message = "invalid listen address \"" + host + "\"",
+        .detail = {},
+        .hint = "Give a numeric address, \"localhost\", or \"*\" for all addresses."};
 }
 
 boost::system::error_code open_acceptor(asio::ip::tcp::acceptor& acceptor,
@@ -54,7 +56,8 @@ result<void> mesh_core::listen(const std::string& host, std::uint16_t port) {
     }
     auto address = listen_address(host);
     if (!address) return address.error();
-    find_key keys = [weak = weak_from_this()](std::string_view identity) -> std::optional<secret_bytes> {
+    find_key keys =
+        [weak = weak_from_this()](std::string_view identity) -> std::optional<secret_bytes> {
         const auto self = weak.lock();
         if (!self || self->stopped_ || !self->callbacks_.keys) return std::nullopt;
         return self->callbacks_.keys(identity);

@@ -12,7 +12,9 @@ constexpr duration drain_limit = std::chrono::seconds(60);
 constexpr duration drain_poll = std::chrono::milliseconds(50);
 constexpr duration idle_limit_min = std::chrono::milliseconds(100);
 
-std::string host_of(const std::string& address) { return address.substr(0, address.rfind(':')); }
+std::string host_of(const std::string& address) {
+    return address.substr(0, address.rfind(':'));
+}
 
 repld::error closed(std::string message) {
     return repld::error{.code = errc::unreachable, .message = std::move(message)};
@@ -45,7 +47,8 @@ mesh_core::mesh_core(const asio::any_io_executor& executor, mesh_settings settin
       jitter_(std::random_device{}()) {
     settings_.idle_limit = std::max(settings_.idle_limit, idle_limit_min);
     if (callbacks_.on_request) {
-        requests_ = std::make_shared<request_service>(executor, callbacks_.on_request, callbacks_.log);
+        requests_ =
+            std::make_shared<request_service>(executor, callbacks_.on_request, callbacks_.log);
     }
 }
 
@@ -85,8 +88,8 @@ bool mesh_core::send(node_id peer, const json& message) {
     const envelope e{.type = envelope_type::message, .id = 0, .body = message};
     auto posted = link->stream->post(e);
     if (!posted && posted.error().code == errc::refused) {
-        log(log_level::error, "could not send to node " + std::to_string(peer) + ": " +
-                                  one_line(posted.error()));
+        log(log_level::error,
+            "could not send to node " + std::to_string(peer) + ": " + one_line(posted.error()));
     }
     return posted.has_value();
 }
@@ -118,6 +121,7 @@ std::vector<link_status> mesh_core::links() const {
 void mesh_core::stop() {
     if (stopped_) return;
     stopped_ = true;
+    if (requests_) requests_->silence();
     boost::system::error_code ignored;
     acceptor_.close(ignored);
     accept_pause_.cancel();
@@ -179,9 +183,9 @@ mesh_core::link_ptr mesh_core::add_link(std::shared_ptr<connection> stream, hell
     return link;
 }
 
-// Links of an earlier process of the peer are dead, whatever TCP still believes. Of several links to
-// the same process one side only, the lower node id, ends the older ones: if both chose, each might
-// end the one that the other keeps.
+// Links of an earlier process of the peer are dead, whatever TCP still believes. Of several links
+// to the same process one side only, the lower node id, ends the older ones: if both chose, each
+// might end the one that the other keeps.
 void mesh_core::replace_older(const peer_ptr& peer, const link_ptr& newest) {
     for (const auto& link : std::vector<link_ptr>(peer->links)) {
         if (link->who.boot != newest->who.boot) {
@@ -324,8 +328,8 @@ void mesh_core::log_refusal(const refusal& refused, const std::string& address, 
                         who + " refused this node: " + one_line(refused.why));
             return;
         case refusal::side::nobody: {
-            const bool strange = refused.why.code == errc::protocol ||
-                                 refused.why.code == errc::refused;
+            const bool strange =
+                refused.why.code == errc::protocol || refused.why.code == errc::refused;
             log_limited("broken " + key + refused.why.message,
                         strange ? log_level::warning : log_level::debug,
                         "no link with " + who + ": " + one_line(refused.why));
@@ -335,11 +339,11 @@ void mesh_core::log_refusal(const refusal& refused, const std::string& address, 
 }
 
 void mesh_core::log(log_level level, std::string text) const {
-    log_to(callbacks_.log, level, std::move(text));
+    if (!stopped_) log_to(callbacks_.log, level, std::move(text));
 }
 
 void mesh_core::log_limited(const std::string& key, log_level level, std::string text) {
-    if (!stopped_ && refusals_.allow(key)) log(level, std::move(text));
+    if (refusals_.allow(key)) log(level, std::move(text));
 }
 
 void mesh_core::track(const std::shared_ptr<byte_stream>& stream) {

@@ -1,5 +1,5 @@
-// Insides of peer_mesh. The coroutines hold this object, so that the mesh itself may go at any time.
-// mesh_core.cpp keeps the table of peers and links, mesh_dial.cpp makes outgoing connections,
+// Insides of peer_mesh. The coroutines hold this object, so that the mesh itself may go at any
+// time. mesh_core.cpp keeps the table of peers and links, mesh_dial.cpp makes outgoing connections,
 // mesh_accept.cpp incoming ones.
 #pragma once
 
@@ -33,12 +33,12 @@ struct peer_state {
     peer_state(node_id node, const asio::any_io_executor& executor) : id(node), wake(executor) {}
 
     node_id id;
-    std::optional<peer_endpoint> endpoint{};       // nothing: known by its incoming link only
+    std::optional<peer_endpoint> endpoint{};          // nothing: known by its incoming link only
     std::vector<std::shared_ptr<peer_link>> links{};  // oldest first
-    bool up = false;                               // as told to on_link
-    hello last_hello{};                            // of the link that made it up
-    bool removed = false;                          // its dialer ends when it sees this
-    asio::steady_timer wake;                       // what the dialer waits on
+    bool up = false;                                  // as told to on_link
+    hello last_hello{};                               // of the link that made it up
+    bool removed = false;                             // its dialer ends when it sees this
+    asio::steady_timer wake;                          // what the dialer waits on
     duration redial{};
     std::string last_failure{};
     tcp_socket_ptr connecting{};  // of the dial under way

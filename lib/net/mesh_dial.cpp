@@ -1,5 +1,5 @@
-// Outgoing connections of the mesh: one coroutine per configured peer, which dials whenever there is
-// no live link, and otherwise waits.
+// Outgoing connections of the mesh: one coroutine per configured peer, which dials whenever there
+// is no live link, and otherwise waits.
 #include <algorithm>
 
 #include "net/deadline.hpp"
@@ -92,7 +92,8 @@ task<result<void>> mesh_core::open_link(self_ptr self, peer_ptr peer, tcp_socket
     if (self->stopped_ || peer->removed || peer->live()) co_return result<void>{};
     auto key = self->callbacks_.own_key();
     if (!key) {
-        co_return repld::error{.code = errc::configuration, .message = "there is no cluster key yet"};
+        co_return repld::error{.code = errc::configuration,
+                               .message = "there is no cluster key yet"};
     }
     auto made = connect_tls(std::move(*socket), std::move(*key));
     if (!made) co_return made.error();

@@ -91,7 +91,8 @@ void name_resolver::forget_one() {
     if (idle != entries_.end()) entries_.erase(idle);
 }
 
-result<std::shared_ptr<name_resolver::lookup>> name_resolver::start_lookup(const std::string& host) {
+result<std::shared_ptr<name_resolver::lookup>> name_resolver::start_lookup(
+    const std::string& host) {
     if (const auto known = entries_.find(host); known != entries_.end() && known->second.running) {
         return known->second.running;
     }
@@ -140,13 +141,14 @@ task<result<tcp_endpoints>> name_resolver::resolve(std::shared_ptr<name_resolver
     const auto address = asio::ip::make_address(host, not_numeric);
     if (!not_numeric) co_return tcp_endpoints{{address, port}};
 
-    auto work = self->stopped_ ? result<std::shared_ptr<lookup>>(repld::error{
-                                     .code = errc::unreachable, .message = "stopped"})
+    auto work = self->stopped_ ? result<std::shared_ptr<lookup>>(
+                                     repld::error{.code = errc::unreachable, .message = "stopped"})
                                : self->start_lookup(host);
     std::string failure = work ? "The name server did not answer in time." : work.error().detail;
     if (work) {
-        const auto patience =
-            self->entries_[host].last_good.empty() ? limit : std::min(limit, patience_with_fallback);
+        const auto patience = self->entries_[host].last_good.empty()
+                                  ? limit
+                                  : std::min(limit, patience_with_fallback);
         co_await self->wait_for(*work, patience);
         const std::lock_guard lock((*work)->mutex);
         if ((*work)->done) {

@@ -1,8 +1,9 @@
-// Host names to addresses, off the event loop and with a deadline. The system's resolver can neither
-// be interrupted nor trusted to return soon, so each lookup has a detached thread of its own, which
-// shares nothing with the event loop but a small record and an eventfd. (Asio's resolver has a single
-// thread, so that one dead name delays all others, and joins it at exit.) The addresses of the last
-// good lookup stay as fallback: a cluster must not fall apart because its name server has.
+// Host names to addresses, off the event loop and with a deadline. The system's resolver can
+// neither be interrupted nor trusted to return soon, so each lookup has a detached thread of its
+// own, which shares nothing with the event loop but a small record and an eventfd. (Asio's resolver
+// has a single thread, so that one dead name delays all others, and joins it at exit.) The
+// addresses of the last good lookup stay as fallback: a cluster must not fall apart because its
+// name server has.
 #pragma once
 
 #include <cstdint>

@@ -22,22 +22,30 @@ peer_mesh::peer_mesh(const asio::any_io_executor& executor, mesh_settings settin
                      mesh_callbacks callbacks)
     : core_(std::make_shared<mesh_core>(executor, settings, std::move(callbacks))) {}
 
-peer_mesh::~peer_mesh() { core_->stop(); }
+peer_mesh::~peer_mesh() {
+    core_->stop();
+}
 
 result<void> peer_mesh::listen(const std::string& host, std::uint16_t port) {
     return core_->listen(host, port);
 }
 
-std::uint16_t peer_mesh::port() const { return core_->port(); }
+std::uint16_t peer_mesh::port() const {
+    return core_->port();
+}
 
 void peer_mesh::set_peers(const std::vector<peer_endpoint>& peers) {
     const auto core = core_;  // callbacks may destroy the mesh
     core->set_peers(peers);
 }
 
-void peer_mesh::set_idle_limit(duration limit) { core_->set_idle_limit(limit); }
+void peer_mesh::set_idle_limit(duration limit) {
+    core_->set_idle_limit(limit);
+}
 
-bool peer_mesh::send(node_id peer, const json& message) { return core_->send(peer, message); }
+bool peer_mesh::send(node_id peer, const json& message) {
+    return core_->send(peer, message);
+}
 
 task<result<json>> peer_mesh::call(node_id peer, json request, duration limit,
                                    progress_sink on_progress) {
@@ -45,8 +53,12 @@ task<result<json>> peer_mesh::call(node_id peer, json request, duration limit,
                      std::move(on_progress));
 }
 
-std::vector<link_status> peer_mesh::links() const { return core_->links(); }
+std::vector<link_status> peer_mesh::links() const {
+    return core_->links();
+}
 
-void peer_mesh::stop() { core_->stop(); }
+void peer_mesh::stop() {
+    core_->stop();
+}
 
 }  // namespace repld::net

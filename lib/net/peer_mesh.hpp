@@ -1,5 +1,5 @@
-// The links between this daemon and its peers: listens, dials, keeps one live link per peer, carries
-// messages and requests. One per cluster; event loop only; nothing here blocks.
+// The links between this daemon and its peers: listens, dials, keeps one live link per peer,
+// carries messages and requests. One per cluster; event loop only; nothing here blocks.
 //
 // Lifetime: the mesh may be stopped and destroyed at any time, also from its own callbacks. After
 // stop() no callback is called any more (a request handler that runs already runs on), and all
@@ -33,8 +33,8 @@ struct peer_endpoint {
 };
 
 struct mesh_settings {
-    // Silence after which a link is dead. The same on all nodes, or the shorter one closes links that
-    // the longer one does not yet keep busy. At least 100 ms.
+    // Silence after which a link is dead. The same on all nodes, or the shorter one closes links
+    // that the longer one does not yet keep busy. At least 100 ms.
     duration idle_limit = std::chrono::seconds(3);
     duration resolve_limit = std::chrono::seconds(1);
     duration connect_limit = std::chrono::seconds(1);  // per address
@@ -60,9 +60,9 @@ struct mesh_callbacks {
     // The keys that inbound connections may use: the cluster key, join tokens ("join:<id>").
     find_key keys{};
     // Judges cluster, system identifier, identity, and what a token's bearer may do. The mesh has
-    // checked before: protocol version, not this very daemon, not this node's id, the id dialed for.
-    // The error goes to the other side word for word; its message names the reason in stable words
-    // (the log is limited to one line a minute per reason).
+    // checked before: protocol version, not this very daemon, not this node's id, the id dialed
+    // for. The error goes to the other side word for word; its message names the reason in stable
+    // words (the log is limited to one line a minute per reason).
     std::function<result<void>(const hello&, const link_origin&)> admit{};
     std::function<void(node_id, json)> on_message{};
     // The first live link to a peer process came up, or the last one went down. A peer that was
@@ -97,8 +97,9 @@ public:
     // The port that is listened on; 0 when none is.
     [[nodiscard]] std::uint16_t port() const;
 
-    // The peers to dial, all of them, without this node. Links to peers that are no longer named are
-    // closed; unchanged ones are left alone; a changed address is dialed when there is no live link.
+    // The peers to dial, all of them, without this node. Links to peers that are no longer named
+    // are closed; unchanged ones are left alone; a changed address is dialed when there is no live
+    // link.
     void set_peers(const std::vector<peer_endpoint>& peers);
     void set_idle_limit(duration limit);
 

@@ -23,7 +23,7 @@ task<result<json>> request_service::answer(std::shared_ptr<request_service> self
     } catch (const std::exception& thrown) {
         failure = thrown.what();
     }
-    log_to(self->log_, log_level::error, "request failed: " + failure);
+    if (!self->silent_) log_to(self->log_, log_level::error, "request failed: " + failure);
     co_return repld::error{
         .code = errc::internal, .message = "request failed", .detail = std::move(failure)};
 }
@@ -58,7 +58,7 @@ task<result<json>> rpc_endpoint::call(std::shared_ptr<rpc_endpoint> self, json r
 void rpc_endpoint::handle(envelope e) {
     switch (e.type) {
         case envelope_type::request: handle_request(std::move(e)); return;
-        case envelope_type::response: handle_response(e); return;
+        case envelope_type::response: handle_response(std::move(e)); return;
         case envelope_type::progress: {
             const auto found = waiting_.find(e.id);
             if (found == waiting_.end() || !found->second->on_progress) return;
@@ -118,7 +118,7 @@ void rpc_endpoint::respond(std::uint64_t id, const result<json>& outcome) {
     }
 }
 
-void rpc_endpoint::handle_response(const envelope& e) {
+void rpc_endpoint::handle_response(envelope e) {
     const auto found = waiting_.find(e.id);
     // Too late for its deadline: nobody waits any more.
     if (found == waiting_.end()) return;
@@ -126,7 +126,7 @@ void rpc_endpoint::handle_response(const envelope& e) {
     if (call.outcome) return;
     const bool whole = e.body.is_object();
     if (whole && e.body.contains("value")) {
-        call.outcome = result<json>(e.body["value"]);
+        call.outcome = result<json>(std::move(e.body["value"]));
     } else {
         call.outcome = result<json>(decode_error(whole ? e.body.value("error", json{}) : json{}));
     }

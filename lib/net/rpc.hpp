@@ -31,15 +31,15 @@ struct request_origin {
     std::int32_t process_id = 0;  // of a local one
 };
 
-// Reports the progress of a running request. May be called at any time, also when nobody listens any
-// more; a report may be dropped when the other side reads too slowly.
+// Reports the progress of a running request. May be called at any time, also when nobody listens
+// any more; a report may be dropped when the other side reads too slowly.
 using progress_sink = std::function<void(json)>;
 
 // Answers one request. It runs on when the connection dies, and its answer is then dropped: an
 // operation half done is worse than an answer that nobody hears. Failures that the caller should
 // understand are part of the answer; an exception becomes errc::internal at the caller.
-using request_handler = std::function<task<json>(json request, request_origin origin,
-                                                 progress_sink progress)>;
+using request_handler =
+    std::function<task<json>(json request, request_origin origin, progress_sink progress)>;
 
 inline constexpr std::size_t requests_per_connection_max = 32;
 inline constexpr std::size_t requests_running_max = 256;
@@ -55,11 +55,15 @@ public:
     static task<result<json>> answer(std::shared_ptr<request_service> self, json request,
                                      request_origin origin, progress_sink progress);
 
+    // From now on nothing is logged; requests that run already run on.
+    void silence() noexcept { silent_ = true; }
+
 private:
     asio::any_io_executor executor_;
     request_handler handler_;
     log_sink log_;
     std::size_t running_ = 0;
+    bool silent_ = false;
 };
 
 class rpc_endpoint : public std::enable_shared_from_this<rpc_endpoint> {
@@ -90,10 +94,11 @@ private:
         progress_sink on_progress;
     };
 
-    static task<void> serve(std::weak_ptr<rpc_endpoint> from, std::shared_ptr<request_service> service,
-                            std::uint64_t id, json request, request_origin origin);
+    static task<void> serve(std::weak_ptr<rpc_endpoint> from,
+                            std::shared_ptr<request_service> service, std::uint64_t id,
+                            json request, request_origin origin);
     void handle_request(envelope e);
-    void handle_response(const envelope& e);
+    void handle_response(envelope e);
     void respond(std::uint64_t id, const result<json>& outcome);
 
     asio::any_io_executor executor_;

@@ -1,6 +1,7 @@
-// Starts a coroutine that nobody waits for. Expected failures are results; an exception that reaches
-// the end of such a coroutine is a defect of ours and leaves io_context::run(), which ends the daemon.
-// That is safe (a dead daemon renews no lease); a daemon half of whose coroutines are gone is not.
+// Starts a coroutine that nobody waits for. Expected failures are results; an exception that
+// reaches the end of such a coroutine is a defect of ours and leaves io_context::run(), which ends
+// the daemon. That is safe (a dead daemon renews no lease); a daemon half of whose coroutines are
+// gone is not.
 #pragma once
 
 #include <exception>

@@ -15,8 +15,8 @@ namespace ssl = asio::ssl;
 constexpr const char* cipher_name = "TLS_AES_128_GCM_SHA256";
 constexpr unsigned char cipher_id[] = {0x13, 0x01};
 
-// What the callbacks need, owned by the SSL_CTX itself: an SSL object keeps its context alive beyond
-// every owner on our side, and its callbacks with it.
+// What the callbacks need, owned by the SSL_CTX itself: an SSL object keeps its context alive
+// beyond every owner on our side, and its callbacks with it.
 struct context_state {
     psk own{};        // client
     find_key keys{};  // server
@@ -35,7 +35,8 @@ void free_context_state(void*, void* value, CRYPTO_EX_DATA*, int, long, void*) {
 }
 
 int context_index() {
-    static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, free_context_state);
+    static const int index =
+        SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, free_context_state);
     return index;
 }
 
@@ -105,7 +106,8 @@ extern "C" int repld_psk_find(SSL* connection, const unsigned char* id, std::siz
 
 std::string printable(std::string_view text) {
     std::string shown(text.substr(0, 64));
-    std::replace_if(shown.begin(), shown.end(), [](char c) { return c < 0x20 || c > 0x7e; }, '?');
+    std::replace_if(
+        shown.begin(), shown.end(), [](char c) { return c < 0x20 || c > 0x7e; }, '?');
     return shown;
 }
 
@@ -203,13 +205,7 @@ result<void> configure(ssl::context& context, std::unique_ptr<context_state> sta
         SSL_CTX_set_max_proto_version(handle, TLS1_3_VERSION) != 1 ||
         SSL_CTX_set_ciphersuites(handle, cipher_name) != 1 ||
         SSL_CTX_set1_groups_list(handle, "X25519:P-256") != 1 ||
-        SSL_CTX_set_num_tickets(handle, 0) != 1 ||
-        SSL_CTX_set_max_early_data(handle, 0) != 1) {
-        return openssl_error();
-    }
-    // Demanded by OpenSSL of a server that verifies peers; says nothing here.
-    static constexpr unsigned char session_context[] = "repld";
-    if (SSL_CTX_set_session_id_context(handle, session_context, sizeof session_context - 1) != 1) {
+        SSL_CTX_set_num_tickets(handle, 0) != 1 || SSL_CTX_set_max_early_data(handle, 0) != 1) {
         return openssl_error();
     }
     SSL_CTX_set_session_cache_mode(handle, SSL_SESS_CACHE_OFF);
@@ -246,7 +242,13 @@ result<std::shared_ptr<tls_acceptor_context>> make_tls_acceptor(find_key keys) {
         auto state = std::make_unique<context_state>();
         state->keys = std::move(keys);
         if (auto done = configure(made->context, std::move(state)); !done) return done.error();
-        SSL_CTX_set_psk_find_session_callback(made->context.native_handle(), repld_psk_find);
+        auto* handle = made->context.native_handle();
+        // OpenSSL demands a name of sessions from a server that verifies, and of a server only.
+        static constexpr unsigned char name[] = "repld";
+        if (SSL_CTX_set_session_id_context(handle, name, sizeof name - 1) != 1) {
+            return openssl_error();
+        }
+        SSL_CTX_set_psk_find_session_callback(handle, repld_psk_find);
         return made;
     } catch (const boost::system::system_error&) {
         return openssl_error();

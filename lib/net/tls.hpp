@@ -1,6 +1,6 @@
-// TLS 1.3 between daemons, authenticated by an external pre-shared key in both directions. There are
-// no certificates, no session tickets, no early data, and one cipher (TLS_AES_128_GCM_SHA256, with an
-// ephemeral key exchange), so there is nothing to negotiate down to.
+// TLS 1.3 between daemons, authenticated by an external pre-shared key in both directions. There
+// are no certificates, no session tickets, no early data, and one cipher (TLS_AES_128_GCM_SHA256,
+// with an ephemeral key exchange), so there is nothing to negotiate down to.
 #pragma once
 
 #include <cstdint>

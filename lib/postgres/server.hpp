@@ -87,6 +87,10 @@ public:
     // One statement on the kept connection; for callers that need what is not covered above.
     [[nodiscard]] task<result<std::string>> query_value(std::string sql, duration limit);
 
+    // Work on the data directory that may block, done off the event loop. It must own what it uses
+    // and not throw; it goes on when the limit passes. Errors: its own; timed_out.
+    [[nodiscard]] task<result<void>> on_disk(std::function<result<void>()> work, duration limit);
+
 private:
     struct state;
     // Shared with the watcher of the postmaster's death, which outlives a destructor call.

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <mutex>
 #include <string_view>
 
 #include "platform/os_error.hpp"
@@ -19,14 +20,21 @@ namespace repld::process {
 namespace {
 
 // Children whose owner has let go of them before they ended. Each came out of one killed command,
-// so the list is as long as the number of processes that cannot be killed at this moment.
-std::vector<pid_t>& unreaped() {
-    static std::vector<pid_t> pids;
-    return pids;
+// so the list is as long as the number of processes that cannot be killed at this moment. Never
+// destroyed, since a thread that starts a child may outlive main.
+struct unreaped_list {
+    std::mutex mutex{};
+    std::vector<pid_t> pids{};
+};
+
+unreaped_list& unreaped() {
+    static auto* const list = new unreaped_list;
+    return *list;
 }
 
 void reap_abandoned() {
-    std::erase_if(unreaped(), [](pid_t pid) {
+    const std::lock_guard lock(unreaped().mutex);
+    std::erase_if(unreaped().pids, [](pid_t pid) {
         int status = 0;
         const pid_t got = ::waitpid(pid, &status, WNOHANG);
         return got == pid || (got < 0 && errno == ECHILD);
@@ -73,17 +81,6 @@ int prepare(spawn_settings& s, int output, const std::filesystem::path& working_
     return failed;
 }
 
-std::vector<std::string> environment(const std::map<std::string, std::string>& extra) {
-    std::vector<std::string> entries;
-    for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-        const std::string_view text = *entry;
-        const std::string key(text.substr(0, text.find('=')));
-        if (!extra.contains(key)) entries.emplace_back(text);
-    }
-    for (const auto& [key, value] : extra) entries.push_back(key + "=" + value);
-    return entries;
-}
-
 std::vector<char*> pointers(std::vector<std::string>& texts) {
     std::vector<char*> list;
     list.reserve(texts.size() + 1);
@@ -103,6 +100,17 @@ result<platform::unique_fd> above_standard(platform::unique_fd fd) {
 
 }  // namespace
 
+std::vector<std::string> environment_with(const std::map<std::string, std::string>& extra) {
+    std::vector<std::string> entries;
+    for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+        const std::string_view text = *entry;
+        const std::string key(text.substr(0, text.find('=')));
+        if (!extra.contains(key)) entries.emplace_back(text);
+    }
+    for (const auto& [key, value] : extra) entries.push_back(key + "=" + value);
+    return entries;
+}
+
 result<child> child::spawn(const parts& what) {
     if (what.argv.empty()) return error{errc::internal, "cannot run a command without a name"};
     reap_abandoned();
@@ -120,7 +128,7 @@ result<child> child::spawn(const parts& what) {
     }
 
     auto arguments = what.argv;
-    auto variables = environment(what.extra_env);
+    auto variables = what.environment;
     const auto argv = pointers(arguments);
     const auto envp = pointers(variables);
     spawn_settings settings;
@@ -175,7 +183,9 @@ std::optional<int> child::reap() {
 }
 
 void child::abandon() noexcept {
-    if (pid_ != 0) unreaped().push_back(std::exchange(pid_, 0));
+    if (pid_ == 0) return;
+    const std::lock_guard lock(unreaped().mutex);
+    unreaped().pids.push_back(std::exchange(pid_, 0));
 }
 
 }  // namespace repld::process

@@ -20,11 +20,12 @@ class child {
 public:
     struct parts {
         std::vector<std::string> argv{};
-        std::map<std::string, std::string> extra_env{};
+        std::vector<std::string> environment{};  // "key=value"; see environment_with()
         std::filesystem::path working_dir{};
     };
 
-    // Errors: io, naming the program.
+    // Blocks until the program is loaded. May be called on any thread. Errors: io, naming the
+    // program.
     [[nodiscard]] static result<child> spawn(const parts& what);
 
     child(child&& other) noexcept;
@@ -51,5 +52,9 @@ private:
     platform::unique_fd output_{};
     platform::unique_fd pidfd_{};
 };
+
+// Our own environment with these added or in place. On the thread that may change the environment.
+[[nodiscard]] std::vector<std::string> environment_with(
+    const std::map<std::string, std::string>& extra);
 
 }  // namespace repld::process

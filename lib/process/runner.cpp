@@ -12,6 +12,7 @@
 #include "platform/os_error.hpp"
 #include "process/child.hpp"
 #include "process/line_splitter.hpp"
+#include "process/spawner.hpp"
 
 namespace repld::process {
 namespace {
@@ -50,7 +51,7 @@ public:
         if (failed) return platform::os_error("could not watch a child process", failed.value());
         static_cast<void>(pidfd.release());
         wait_for_output();
-        arm(std::min(limit, limit_max), &running::limit_passed);
+        arm(limit, &running::limit_passed);
         return {};
     }
 
@@ -185,14 +186,18 @@ task<result<command_outcome>> run_command(command what, duration limit) {
     const auto executor = co_await asio::this_coro::executor;
     child::parts parts;
     parts.argv = what.argv;
-    parts.extra_env = what.extra_env;
+    parts.environment = environment_with(what.extra_env);
     parts.working_dir = what.working_dir;
-    auto started = child::spawn(parts);
+    // One limit for loading and running.
+    const auto begin = std::chrono::steady_clock::now();
+    limit = std::clamp(limit, duration::zero(), limit_max);
+    auto started = co_await spawn_off_loop(std::move(parts), begin + limit);
     if (!started) co_return std::move(started).error();
 
     const auto state = std::make_shared<running>(executor, std::move(*started), what);
     const stop_at_exit guard(state);
-    if (auto watching = state->start(limit); !watching) co_return std::move(watching).error();
+    const duration left = limit - (std::chrono::steady_clock::now() - begin);
+    if (auto watching = state->start(left); !watching) co_return std::move(watching).error();
 
     auto [failed] = co_await state->exit().async_wait(descriptor::wait_read, as_result);
     if (failed && !state->gave_up()) {

@@ -52,7 +52,8 @@ struct command_outcome {
 // A child that cannot be killed even then (another user's, or stuck in the kernel) is left to
 // itself: timed_out with signal SIGKILL; it is reaped by a later call.
 // If the coroutine is cancelled or destroyed, the group is killed.
-// Errors: io when the program could not be started; the outcome of a started one is a value.
+// Errors: io when the program could not be started, timed_out when it could not even be loaded
+// within the limit; the outcome of a started one is a value.
 [[nodiscard]] task<result<command_outcome>> run_command(command what, duration limit);
 
 // The same through "/bin/sh -c", for command lines from the configuration.

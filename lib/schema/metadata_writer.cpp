@@ -141,28 +141,27 @@ struct metadata_writer::state {
 
     task<result<void>> ensure_schema(time_budget budget);
     task<result<void>> run(const std::vector<statement>& work, time_budget budget);
+
+    // One call at a time. A call that failed, or whose coroutine was destroyed in the middle,
+    // leaves the link in an unknown state.
+    class call {
+    public:
+        explicit call(state& of) : of_(&of) { of.busy = true; }
+        call(const call&) = delete;
+        call& operator=(const call&) = delete;
+        ~call() {
+            of_->busy = false;
+            if (!succeeded_ || of_->disconnect_wanted) of_->drop_link();
+        }
+        void succeeded() { succeeded_ = true; }
+
+    private:
+        state* of_;
+        bool succeeded_ = false;
+    };
 };
 
 namespace {
-
-// One call at a time; also when the coroutine is destroyed in the middle, which leaves the link in an
-// unknown state.
-template <class State>
-class call_guard {
-public:
-    explicit call_guard(State& state) : state_(&state) { state.busy = true; }
-    call_guard(const call_guard&) = delete;
-    call_guard& operator=(const call_guard&) = delete;
-    ~call_guard() {
-        state_->busy = false;
-        if (!succeeded_ || state_->disconnect_wanted) state_->drop_link();
-    }
-    void succeeded() { succeeded_ = true; }
-
-private:
-    State* state_;
-    bool succeeded_ = false;
-};
 
 error call_under_way() {
     return error{errc::internal, "a write of the metadata schema is under way already"};
@@ -259,7 +258,7 @@ task<result<void>> metadata_writer::state::run(const std::vector<statement>& wor
         if (one.last_event != 0 && refuses_content(done.error())) {
             // Without this they would hold up every write from now on.
             const auto before = events.size();
-            while (!events.empty() && events.front().number <= one.last_event) events.pop_front();
+            forget_events_up_to(one.last_event);
             lost += before - events.size();
         }
         co_return done.error();
@@ -277,7 +276,7 @@ metadata_writer::~metadata_writer() = default;
 
 task<result<void>> metadata_writer::migrate(duration limit) {
     if (state_->busy) co_return call_under_way();
-    call_guard guard(*state_);
+    state::call guard(*state_);
     const time_budget budget(limit);
     state_->migrated = false;
     const auto done = co_await state_->ensure_schema(budget);
@@ -288,7 +287,7 @@ task<result<void>> metadata_writer::migrate(duration limit) {
 
 task<result<void>> metadata_writer::write(node_id self, snapshot now, duration limit) {
     if (state_->busy) co_return call_under_way();
-    call_guard guard(*state_);
+    state::call guard(*state_);
     const time_budget budget(limit);
     const auto ready = co_await state_->ensure_schema(budget);
     if (!ready) co_return ready.error();
@@ -317,8 +316,12 @@ void metadata_writer::add_event(event_row event) {
     state_->events.push_back(std::move(queued));
 }
 
-std::size_t metadata_writer::waiting_events() const noexcept { return state_->events.size(); }
-std::uint64_t metadata_writer::lost_events() const noexcept { return state_->lost; }
+std::size_t metadata_writer::waiting_events() const noexcept {
+    return state_->events.size();
+}
+std::uint64_t metadata_writer::lost_events() const noexcept {
+    return state_->lost;
+}
 
 void metadata_writer::disconnect() {
     if (state_->busy) {

@@ -75,7 +75,7 @@ CREATE INDEX monitoring_history_by_time
     ON repld.monitoring_history (last_monitor_time, standby_node_id);
 
 CREATE VIEW repld.replication_status AS
-WITH leading AS (
+WITH latest_primary AS (
     SELECT node_id, receive_lsn
     FROM repld.status
     WHERE role = 'primary'
@@ -104,7 +104,7 @@ SELECT l.node_id AS primary_node_id,
             THEN pg_size_pretty(greatest(m.receive_lsn - m.replay_lsn, 0)) END AS apply_lag,
        greatest(now() - m.last_seen, interval '0') AS communication_time_lag
 FROM member m
-LEFT JOIN leading l ON true;
+LEFT JOIN latest_primary l ON true;
 COMMENT ON VIEW repld.replication_status IS 'the columns of repmgr.replication_status';
 
 GRANT USAGE ON SCHEMA repld TO pg_monitor;
@@ -149,12 +149,12 @@ task<result<void>> apply(postgres::connection& on, const migration_steps& steps,
 }
 
 error newer_schema(int version, std::size_t known) {
-    return error{errc::refused,
-                 "schema \"repld\" has version " + std::to_string(version) +
-                     ", which is newer than this program",
-                 "This program knows versions up to " + std::to_string(known) +
-                     "; nothing was written.",
-                 "Upgrade repld on this host to the version of the other hosts."};
+    return error{
+        errc::refused,
+        "schema \"repld\" has version " + std::to_string(version) +
+            ", which is newer than this program",
+        "This program knows versions up to " + std::to_string(known) + "; nothing was written.",
+        "Upgrade repld on this host to the version of the other hosts."};
 }
 
 }  // namespace

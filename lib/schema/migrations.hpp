@@ -22,15 +22,15 @@ struct schema_state {
 };
 
 // Reads only. Errors: refused (the server is a standby; the schema belongs to a role that is no
-// superuser, who could have put triggers there that would run with our rights; its version cannot be
-// read), and those of connection::query.
+// superuser, who could have put triggers there that would run with our rights; its version cannot
+// be read), and those of connection::query.
 [[nodiscard]] task<result<schema_state>> look_at_schema(postgres::connection& on,
                                                         time_budget budget);
 
 // Brings the schema to the last step, in one transaction, and sees to it that `reader_role` (empty:
-// nobody) may read. Nothing is written when there is nothing to do. Errors: refused (as above, or the
-// schema is newer), and those of connection::query; afterwards the connection may be in a failed
-// transaction and is to be dropped.
+// nobody) may read. Nothing is written when there is nothing to do. Errors: refused (as above, or
+// the schema is newer), and those of connection::query; afterwards the connection may be in a
+// failed transaction and is to be dropped.
 [[nodiscard]] task<result<void>> migrate_schema(postgres::connection& on,
                                                 const migration_steps& steps,
                                                 std::string reader_role, time_budget budget);

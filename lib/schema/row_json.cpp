@@ -39,7 +39,9 @@ json or_null(const std::optional<T>& value) {
     return json(*value);
 }
 
-json or_null(lsn position) { return position.valid() ? json(to_string(position)) : json(); }
+json or_null(lsn position) {
+    return position.valid() ? json(to_string(position)) : json();
+}
 
 std::string without_secrets(const std::string& conninfo_text) {
     const auto parsed = postgres::conninfo::parse(conninfo_text);
@@ -77,17 +79,17 @@ bool is_wall_clock(std::string_view t) {
     const auto number = [&t](std::size_t at, std::size_t n) {
         return std::stoi(std::string(t.substr(at, n)));
     };
-    const std::chrono::year_month_day day{
-        std::chrono::year(number(0, 4)), std::chrono::month(static_cast<unsigned>(number(5, 2))),
-        std::chrono::day(static_cast<unsigned>(number(8, 2)))};
+    const std::chrono::year_month_day day{std::chrono::year(number(0, 4)),
+                                          std::chrono::month(static_cast<unsigned>(number(5, 2))),
+                                          std::chrono::day(static_cast<unsigned>(number(8, 2)))};
     return day.ok() && number(0, 4) > 0;
 }
 
 // jsonb refuses what JSON allows: \u0000, and nesting beyond the server's stack.
 std::string fit_evidence(const std::string& text) {
     if (text.empty()) return {};
-    const auto opened = static_cast<std::size_t>(std::count_if(
-        text.begin(), text.end(), [](char c) { return c == '[' || c == '{'; }));
+    const auto opened = static_cast<std::size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return c == '[' || c == '{'; }));
     if (text.size() <= evidence_bytes_max && opened <= nesting_max &&
         text.find("\\u0000") == std::string::npos) {
         const json parsed = json::parse(text, nullptr, false);

@@ -1,5 +1,5 @@
-// Rows as JSON texts: a whole table goes to the server as one parameter, whatever its number of rows.
-// Internal to this folder.
+// Rows as JSON texts: a whole table goes to the server as one parameter, whatever its number of
+// rows. Internal to this folder.
 #pragma once
 
 #include <cstdint>

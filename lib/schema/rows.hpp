@@ -62,7 +62,8 @@ struct event_row {
     bool operator==(const event_row&) const = default;
 };
 
-// What the leader knows now. Whoever is not in it is removed from the tables; events stay.
+// What the leader knows now; each node once. Whoever is not in it is removed from the tables;
+// events stay.
 struct snapshot {
     std::vector<node_row> nodes{};
     std::vector<status_row> status{};

@@ -14,7 +14,8 @@ namespace repld::schema {
 namespace {
 
 // search_path: a function or table that somebody put into "public" must never be run with our
-// rights. synchronous_commit: a commit that waits for standbys would hang exactly when it is needed.
+// rights. synchronous_commit: a commit that waits for standbys would hang exactly when it is
+// needed.
 constexpr const char* session_settings =
     "-c search_path=pg_catalog -c synchronous_commit=local -c default_transaction_read_only=off "
     "-c client_min_messages=warning -c bytea_output=hex -c standard_conforming_strings=on";
@@ -28,7 +29,9 @@ duration time_budget::left() const {
     return std::max(least, duration(end_ - platform::boot_now()));
 }
 
-bool time_budget::used_up() const { return platform::boot_now() >= end_; }
+bool time_budget::used_up() const {
+    return platform::boot_now() >= end_;
+}
 
 task<result<std::unique_ptr<postgres::connection>>> open_session(std::string local_conninfo,
                                                                  std::string database,
@@ -45,9 +48,11 @@ task<result<std::unique_ptr<postgres::connection>>> open_session(std::string loc
 task<result<void>> begin(postgres::connection& on, time_budget budget) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(budget.left()).count();
     const std::string ms = std::to_string(std::max<long long>(1, left));
-    std::string sql = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = local; SET LOCAL statement_timeout = " +
-                      ms + "; SET LOCAL lock_timeout = " + ms +
-                      "; SET LOCAL idle_in_transaction_session_timeout = " + ms;
+    std::string sql =
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = local; SET LOCAL "
+        "statement_timeout = " +
+        ms + "; SET LOCAL lock_timeout = " + ms +
+        "; SET LOCAL idle_in_transaction_session_timeout = " + ms;
     const auto answer = co_await on.query_simple(std::move(sql), budget.left());
     co_return outcome_of(answer);
 }

@@ -41,10 +41,10 @@ TEST_CASE("an error never ends with the exit code of success", "[cli]") {
 }
 
 TEST_CASE("addresses of members", "[cli]") {
-    CHECK(parse_address("10.0.0.11:7000")->port == "7000");
-    CHECK(parse_address("db1")->port == "7432");
+    CHECK(parse_address("10.0.0.11:7000")->port == 7000);
+    CHECK(parse_address("db1")->port == 7432);
     CHECK(parse_address("[fd00::1]:7000")->host == "fd00::1");
-    CHECK(parse_address("[fd00::1]")->port == "7432");
+    CHECK(parse_address("[fd00::1]")->port == 7432);
     CHECK_FALSE(parse_address(""));
     CHECK_FALSE(parse_address("db1:"));
     CHECK_FALSE(parse_address("db1:70000"));

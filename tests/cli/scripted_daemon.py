@@ -39,6 +39,7 @@ class ScriptedDaemon:
         self.steps = list(steps)
         self.requests = []
         self.failure = None
+        self.asked = threading.Event()  # set by the first request
 
     def __enter__(self):
         self.listener = socket.socket(socket.AF_UNIX)
@@ -76,6 +77,7 @@ class ScriptedDaemon:
         request = json.loads(receive(connection, length))
         assert request["v"] == 1 and request["t"] == "request", request
         self.requests.append(request["b"])
+        self.asked.set()
         if not self.steps:
             raise ValueError("no answer is scripted for %s" % request["b"])
         step = self.steps.pop(0)

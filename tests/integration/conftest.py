@@ -5,7 +5,6 @@ test gets a new one.
 """
 import os
 import sys
-import time
 
 import pytest
 
@@ -119,9 +118,3 @@ def trio(trio_shelf, request):
         session.broken = True
         raise
 
-
-@pytest.fixture
-def stopwatch():
-    """Seconds since the test began, for notes on stdout."""
-    begin = time.monotonic()
-    return lambda: time.monotonic() - begin

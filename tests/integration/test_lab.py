@@ -1,24 +1,42 @@
 """The lab itself, with plain PostgreSQL: a fault that is not real would make every other test worthless."""
 import time
 
+import pytest
+
+from conftest import Shelf
 from lab import judge, processes
 from lab.host import Host
 from lab.lab import wait_for
 
 
-def two_servers(lab):
-    hosts = [lab.add("n1", 1), lab.add("n2", 2)]
-    lab.each(Host.initdb, hosts)
-    lab.each(Host.start_server, hosts)
-    return hosts
+@pytest.fixture(scope="module")
+def shelf():
+    def build(lab):
+        hosts = [lab.add("n1", 1), lab.add("n2", 2)]
+        lab.each(Host.initdb, hosts)
+        lab.each(Host.start_server, hosts)
+    held = Shelf(build)
+    yield held
+    held.drop()
+
+
+@pytest.fixture
+def servers(shelf):
+    """Two servers that know nothing of each other; started when the last test left them down."""
+    lab = shelf.take()
+    for host in lab.data_hosts():
+        if host.postmaster() is None:
+            host.start_server()
+    yield lab.data_hosts()
+    lab.network.heal()
 
 
 def reaches(a, b):
     return a.run(f"{a.lab.bin_dir}/pg_isready", "-h", b.address, "-p", str(b.port), "-t", "1", check=False).code == 0
 
 
-def test_cuts_and_heals(new_lab):
-    a, b = two_servers(new_lab())
+def test_cuts_and_heals(servers):
+    a, b = servers
     network = a.lab.network
     assert reaches(a, b) and reaches(b, a)
     for cut in (lambda: network.cut("n1"), lambda: network.cut("n1", "drop"),
@@ -30,8 +48,8 @@ def test_cuts_and_heals(new_lab):
         wait_for(lambda: reaches(a, b), 5, "healed")
 
 
-def test_writer_goes_on_while_its_host_is_cut_off(new_lab):
-    a, _ = two_servers(new_lab())
+def test_writer_goes_on_while_its_host_is_cut_off(servers):
+    a, _ = servers
     with a.lab.writers([a]) as record:
         wait_for(lambda: len(record.acknowledged()) > 100, 10, "writes")
         a.lab.network.cut("n1")
@@ -42,8 +60,8 @@ def test_writer_goes_on_while_its_host_is_cut_off(new_lab):
     assert record.lost(a) == []
 
 
-def test_judge_sees_losses_and_overlaps(new_lab):
-    a, b = two_servers(new_lab())
+def test_judge_sees_losses_and_overlaps(servers):
+    a, b = servers
     record = judge.Record()
     judge.prepare(a)
     # Two unrelated servers that both take writes are what a split brain looks like to clients.
@@ -55,8 +73,8 @@ def test_judge_sees_losses_and_overlaps(new_lab):
     assert len(record.lost(a)) == len(second.acknowledged())
 
 
-def test_power_off_and_kill(new_lab):
-    a, b = two_servers(new_lab())
+def test_power_off_and_kill(servers):
+    a, b = servers
     old = a.pids()
     a.power_off()
     assert not any(processes.alive(pid) for pid in old) and b.postmaster()
@@ -66,8 +84,8 @@ def test_power_off_and_kill(new_lab):
     wait_for(lambda: not b.pids(), 10, "backends notice the death of their postmaster")
 
 
-def test_longest_gap(new_lab):
-    a, _ = two_servers(new_lab())
+def test_longest_gap(servers):
+    a, _ = servers
     with a.lab.writers([a]) as record:
         wait_for(lambda: len(record.acknowledged()) > 100, 10, "writes")
         moment = a.kill_postmaster()

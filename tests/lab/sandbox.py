@@ -12,6 +12,7 @@ its first process ends, also after SIGKILL. Three modes, tried in this order:
 
 LAB_MODE forces one. LAB_TMP is where the lab's directory is made (default /tmp: socket paths are short).
 """
+import ctypes
 import os
 import pwd
 import shlex
@@ -24,6 +25,7 @@ import time
 
 ISOLATE = ["--mount", "--net", "--pid", "--fork", "--mount-proc"]
 AS_ROOT_INSIDE = ["--user", "--map-root-user"]
+PR_SET_CHILD_SUBREAPER = 36
 
 # The first process of the namespaces. A shell, because it reaps what is orphaned: a postmaster whose
 # pg_ctl has ended must not stay a zombie here when it would not on a real machine.
@@ -115,6 +117,10 @@ def run(argv, keep=False):
     if chosen != "loopback":
         flags = AS_ROOT_INSIDE if chosen == "user" else []
         command = ["unshare", *flags, *ISOLATE, "--kill-child", "bash", "-c", INIT, "lab", *command]
+    else:
+        # Orphans come to us instead of to the machine's first process, which may never reap them (containers), and
+        # a postmaster that stays a zombie keeps its data directory locked.
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     if not keep:
         command = ["setpriv", "--pdeathsig", "KILL", "--", *command]
     child = subprocess.Popen(command, env=environment, start_new_session=keep)
@@ -122,7 +128,7 @@ def run(argv, keep=False):
         code = _supervise(child, where, keep)
     finally:
         _finish(child, chosen, where)
-    if os.path.exists(os.path.join(where, "keep")) and child.poll() is None:
+    if os.path.exists(os.path.join(where, "keep")) and (chosen == "loopback" or child.poll() is None):
         _write_tool(child, chosen, where)
         return code
     if code != 0 and keep_on_failure():
@@ -139,7 +145,10 @@ def _supervise(child, where, keep):
     old_int = signal.signal(signal.SIGINT, lambda *_: asked.append(signal.SIGINT))
     finished = os.path.join(where, "finished")
     try:
-        while child.poll() is None:
+        while True:
+            _reap_orphans(child)
+            if child.poll() is not None:
+                break
             if os.path.exists(finished) and os.path.getsize(finished):
                 with open(finished, encoding="ascii") as file:
                     return int(file.read())
@@ -147,11 +156,23 @@ def _supervise(child, where, keep):
                 child.kill()
                 child.wait()
                 return 130
-            time.sleep(0.05)
+            time.sleep(0.01)
         return child.returncode if child.returncode >= 0 else 128 - child.returncode
     finally:
         signal.signal(signal.SIGTERM, old_term)
         signal.signal(signal.SIGINT, old_int)
+
+
+def _reap_orphans(child):
+    """Everything that ended except the command itself, which Popen waits for."""
+    try:
+        while True:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is None or ended.si_pid == child.pid:
+                return
+            os.waitpid(ended.si_pid, 0)
+    except ChildProcessError:
+        return
 
 
 def _finish(child, chosen, where):

@@ -69,6 +69,15 @@ else
     exit 1
 fi
 
+# Installing is chatty; what was said matters only when it fails.
+quietly() {
+    said=$(mktemp)
+    "$@" >"$said" 2>&1 </dev/null && result=0 || result=$?
+    [ $result = 0 ] || cat "$said" >&2
+    rm -f "$said"
+    return $result
+}
+
 $as_root apt-get update -qq
 boost_is_there || missing="$missing$(boost_dev)"
 echo "deps.sh: installing $missing"
@@ -79,13 +88,13 @@ apt="$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-ins
 settings=/etc/postgresql-common/createcluster.conf
 ours=no
 if ! installed postgresql-common; then
-    $apt postgresql-common >/dev/null
+    quietly $apt postgresql-common
     ours=yes
     $as_root cp -p $settings $settings.before
     $as_root sed -i 's/^#\? *create_main_cluster.*/create_main_cluster = false/' $settings
 fi
 status=0
-$apt $missing >/dev/null || status=$?
+quietly $apt $missing || status=$?
 if [ $ours = yes ]; then
     $as_root mv $settings.before $settings
 fi

@@ -16,6 +16,12 @@ task<void> store(task<T> work, std::optional<T>& answer) {
     answer.emplace(co_await std::move(work));
 }
 
+// So that run_task takes a coroutine that returns nothing.
+inline task<bool> as_value(task<void> work) {
+    co_await std::move(work);
+    co_return true;
+}
+
 template <class T>
 T run_task(task<T> work, std::chrono::seconds limit = std::chrono::seconds(60)) {
     asio::io_context loop;

@@ -184,10 +184,53 @@ TEST_CASE("a run that is cancelled takes its group with it") {
     CHECK(children.empty());
 }
 
+TEST_CASE("a loop that ends while programs are being started leaves none behind") {
+    const testing::temporary_directory dir;
+    {
+        asio::io_context loop;
+        std::vector<std::optional<result<command_outcome>>> never(10);
+        for (auto& outcome : never) {
+            command c({"sleep", "60"});
+            c.working_dir = dir.path();
+            asio::co_spawn(loop, testing::store(run_command(std::move(c), 60s), outcome),
+                           asio::detached);
+        }
+        loop.poll();
+    }
+    for (int i = 0; i < 200; ++i) {
+        ::usleep(10000);
+        must_run(command({"true"}));
+        if (children_of(::getpid())->empty()) break;
+    }
+    CHECK(children_of(::getpid())->empty());
+    CHECK(processes_with_cwd(dir.path())->empty());
+}
+
+TEST_CASE("of more programs than can be started at once the rest is refused") {
+    asio::io_context loop;
+    std::vector<std::optional<result<command_outcome>>> outcomes(200);
+    for (auto& outcome : outcomes) {
+        asio::co_spawn(loop, testing::store(run_command(command({"true"}), 20s), outcome),
+                       asio::detached);
+    }
+    loop.run_for(20s);
+    std::size_t succeeded = 0;
+    for (const auto& outcome : outcomes) {
+        REQUIRE(outcome);
+        if (*outcome) {
+            ++succeeded;
+            CHECK((*outcome)->succeeded());
+        } else {
+            CHECK(outcome->error().code == errc::io);
+        }
+    }
+    CHECK(succeeded >= 16);
+}
+
 TEST_CASE("several commands run at the same time") {
     const auto begin = std::chrono::steady_clock::now();
     asio::io_context loop;
-    std::vector<std::optional<result<command_outcome>>> outcomes(20);
+    std::vector<std::optional<result<command_outcome>>> outcomes(12);
     for (auto& outcome : outcomes) {
         asio::co_spawn(loop, testing::store(run_shell("sleep 0.5", 10s), outcome), asio::detached);
     }

@@ -1,3 +1,4 @@
+#include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -125,7 +126,10 @@ TEST_CASE("a file that may not grow keeps the old payload") {
 TEST_CASE("a full disk keeps the old payload") {
     const test::state_directory state;
     std::filesystem::create_directory(state.path());
-    if (::mount("tmpfs", state.path().c_str(), "tmpfs", 0, "size=64k,mode=0700") != 0) {
+    // In a mount namespace of this thread alone, so that nothing stays mounted whatever happens.
+    const bool alone = ::unshare(CLONE_NEWNS) == 0 &&
+                       ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+    if (!alone || ::mount("tmpfs", state.path().c_str(), "tmpfs", 0, "size=64k,mode=0700") != 0) {
         WARN("no file system of our own can be mounted here: skipped");
         return;
     }

@@ -1,0 +1,498 @@
+#include "daemon.hpp"
+
+#include "config/endpoint.hpp"
+#include "net/spawn.hpp"
+#include "platform/boottime.hpp"
+#include "platform/files.hpp"
+#include "platform/host.hpp"
+#include "postgres/conninfo.hpp"
+#include "protocol/message_codec.hpp"
+#include "protocol/state_codec.hpp"
+
+namespace repld {
+
+namespace {
+
+constexpr std::size_t events_max = 200;
+constexpr std::size_t decisions_max = 64;
+constexpr duration slots_interval = std::chrono::seconds(10);
+
+logging::level level_of(net::log_level l) {
+    switch (l) {
+        case net::log_level::debug: return logging::level::debug;
+        case net::log_level::info:
+        case net::log_level::notice: return logging::level::info;
+        case net::log_level::warning: return logging::level::warning;
+        case net::log_level::error: return logging::level::error;
+    }
+    return logging::level::info;
+}
+
+logging::level level_of(postgres::note_level l) {
+    switch (l) {
+        case postgres::note_level::debug: return logging::level::debug;
+        case postgres::note_level::info: return logging::level::info;
+        case postgres::note_level::warning: return logging::level::warning;
+        case postgres::note_level::error: return logging::level::error;
+    }
+    return logging::level::info;
+}
+
+logging::level level_of(severity s) {
+    switch (s) {
+        case severity::info:
+        case severity::notice: return logging::level::info;
+        case severity::warning: return logging::level::warning;
+        case severity::error: return logging::level::error;
+    }
+    return logging::level::info;
+}
+
+postgres::server_settings server_settings_of(const config::host_config& c, logging::logger& log) {
+    const config::postgres_section& p = *c.postgres;
+    postgres::server_settings s;
+    s.data_directory = p.data_directory;
+    s.bin_directory = p.bin_directory;
+    if (!p.local_conninfo.empty()) s.local_conninfo = p.local_conninfo;
+    s.service.start = p.service.start;
+    s.service.stop = p.service.stop;
+    s.service.restart = p.service.restart;
+    s.service.reload = p.service.reload;
+    s.service.promote = p.service.promote;
+    s.note = [&log](postgres::note_level l, const std::string& text) { log.log(level_of(l), text); };
+    return s;
+}
+
+node_config core_config_of(const config::host_config& c, const std::string& machine_id) {
+    node_config n;
+    n.id = c.node.id;
+    n.role = c.node.role == config::node_role::witness ? node_role::witness : node_role::data;
+    n.machine_id = machine_id;
+    n.seed = platform::random_nonce();
+    return n;
+}
+
+}  // namespace
+
+daemon::daemon(asio::io_context& loop, daemon_start start, logging::logger& log)
+    : loop_(loop),
+      config_(std::move(start.config)),
+      log_(log),
+      secrets_(std::move(start.secrets)),
+      machine_id_(std::move(start.machine_id)),
+      program_version_(std::move(start.program_version)),
+      process_nonce_(platform::random_nonce()),
+      started_(platform::boot_now()),
+      core_(loop.get_executor(), core_config_of(config_, machine_id_), std::move(start.durable),
+            std::move(start.store),
+            {[this](const repld::send& m) { send_register(m); },
+             [this](std::uint64_t id, const server_task& what) {
+                 if (server_) server_->run(id, what);
+             },
+             [this] {
+                 if (server_) server_->observe_soon();
+             },
+             [this](const note& n) { tell(n); }, [this] { core_changed(); }}),
+      mesh_(loop.get_executor(), net::mesh_settings{},
+            {[this] { return own_hello(); },
+             [this]() -> std::optional<net::psk> {
+                 if (!secrets_.key()) return std::nullopt;
+                 return net::make_psk(*secrets_.key());
+             },
+             [this](std::string_view identity) -> std::optional<net::secret_bytes> {
+                 if (auto secret = tokens_.find(identity, platform::boot_now())) return secret;
+                 if (!secrets_.key()) return std::nullopt;
+                 net::psk own = net::make_psk(*secrets_.key());
+                 if (own.identity != identity) return std::nullopt;
+                 return own.key;
+             },
+             [this](const net::hello& who, const net::link_origin& origin) { return admit(who, origin); },
+             [this](node_id from, const json& body) { on_peer_message(from, body); },
+             [this](node_id id, bool up, const net::hello& who) {
+                 log_.info(std::string(up ? "link to node " : "lost the link to node ") +
+                           std::to_string(id) + " (" + who.node_name + ")" + (up ? " is up" : ""));
+                 if (up) publish_status();
+             },
+             [this](json request, net::request_origin origin, net::progress_sink progress) {
+                 return handle(std::move(request), std::move(origin), std::move(progress));
+             },
+             [this](net::log_level l, const std::string& text) { log_.log(level_of(l), text); }}),
+      control_(loop.get_executor(),
+               [this](json request, net::request_origin origin, net::progress_sink progress) {
+                   return handle(std::move(request), std::move(origin), std::move(progress));
+               },
+               [this](net::log_level l, const std::string& text) { log_.log(level_of(l), text); }),
+      status_timer_(loop),
+      metadata_timer_(loop),
+      slots_timer_(loop),
+      upstream_timer_(loop) {
+    if (!config_.postgres) return;
+    server_host_context context;
+    context.feed = [this](event e) { core_.feed(std::move(e)); };
+    context.upstream_conninfo = [this](node_id id) { return upstream_conninfo(id); };
+    context.whose_server = [this](const std::string& text) { return whose_server(text); };
+    context.policy = [this] { return state() ? state()->settings.rejoin : rejoin_policy::follow; };
+    context.leader = [this] { return leader(); };
+    context.interval = [this] { return std::min<duration>(interval(), std::chrono::seconds(1)); };
+    context.last_timeline = [this] { return state() ? state()->last_timeline() : timeline_id{0}; };
+    context.state_directory = config_.paths.state;
+    context.self = config_.node.id;
+    context.log = &log_;
+    server_.emplace(loop.get_executor(), server_settings_of(config_, log_), config_.postgres->conninfo,
+                    std::move(context));
+    schema::writer_options writer;
+    writer.conninfo = metadata_conninfo();
+    if (const auto own = postgres::conninfo::parse(config_.postgres->conninfo))
+        writer.reader_role = own->get("user").value_or("");
+    metadata_ = std::make_unique<schema::metadata_writer>(std::move(writer));
+}
+
+result<void> daemon::start() {
+    if (auto r = mesh_.listen(config_.peer.listen.host, config_.peer.listen.port); !r) return r;
+    if (auto r = control_.listen((config_.paths.run / "repld.sock").string()); !r) return r;
+    core_.start();
+    if (server_) server_->start();
+    net::spawn(loop_.get_executor(), periodic());
+    if (server_) {
+        net::spawn(loop_.get_executor(), metadata_loop());
+        net::spawn(loop_.get_executor(), slots_loop());
+        net::spawn(loop_.get_executor(), upstream_loop());
+    }
+    return {};
+}
+
+task<void> daemon::leave(std::string why) {
+    if (leaving_) co_return;
+    leaving_ = true;
+    // Nobody watches the lease once this process has ended, so nothing may stay writable under it.
+    const auto left = co_await core_.request(step_down{std::move(why)}, std::chrono::seconds(25));
+    if (!left) log_.warning("ends before its PostgreSQL was up again: " + left.error().message);
+    // The release has been handed to the links; give them one turn to leave.
+    asio::steady_timer last(loop_, std::chrono::milliseconds(50));
+    co_await last.async_wait(as_result);
+    stop();
+}
+
+void daemon::stop() {
+    if (stopped_) return;
+    stopped_ = true;
+    for (auto* timer : {&status_timer_, &metadata_timer_, &slots_timer_, &upstream_timer_}) timer->cancel();
+    control_.stop();
+    mesh_.stop();
+    if (server_) server_->stop();
+    core_.stop();
+    disk_.join();
+    loop_.stop();
+}
+
+void daemon::reload(const result<config::host_config>& fresh) {
+    if (!fresh) {
+        log_.error("the configuration was not reloaded, the old one stays in force: " +
+                   fresh.error().message + " " + fresh.error().detail);
+        return;
+    }
+    log_.set_level(fresh->log.level);
+    config::host_config comparable = *fresh;
+    comparable.log = config_.log;
+    const auto before = config::describe(config_);
+    const auto after = config::describe(comparable);
+    std::string later;
+    for (std::size_t i = 0; i < std::min(before.size(), after.size()); ++i)
+        if (before[i].value != after[i].value) later += (later.empty() ? "" : ", ") + after[i].key;
+    log_.info(later.empty() ? "configuration reloaded"
+                            : "configuration reloaded; takes effect at the next start: " + later);
+}
+
+// --- the core's effects -------------------------------------------------------------------------
+
+void daemon::send_register(const repld::send& outgoing) {
+    mesh_.send(outgoing.to, json{{"register", protocol::encode(outgoing.from, outgoing.body)}});
+}
+
+void daemon::on_peer_message(node_id from, const json& body) {
+    board_.heard(from, platform::boot_now());
+    if (const auto it = body.find("register"); it != body.end()) {
+        auto received = protocol::decode_message(*it);
+        if (!received) {
+            log_.warning("refused a message of node " + std::to_string(from) + ": " +
+                         received.error().detail);
+            return;
+        }
+        if (received->from.from == from) core_.feed(std::move(*received));
+    } else if (const auto status = body.find("status"); status != body.end()) {
+        if (const auto s = decode_status(*status); s && s->id == from) board_.put(*s, platform::boot_now());
+    } else if (const auto told = body.find("event"); told != body.end() && told->is_object()) {
+        schema::event_row row;
+        row.time = told->value("time", "");
+        row.node = from;
+        row.event = told->value("event", "");
+        row.successful = told->value("successful", true);
+        row.details = told->value("details", "");
+        row.evidence = told->value("evidence", "");
+        if (metadata_ && leads()) metadata_->add_event(std::move(row));
+    }
+}
+
+void daemon::tell(const note& n) {
+    logging::fields fields;
+    for (const auto& [key, value] : n.evidence) fields.push_back({key, value});
+    log_.log(level_of(n.level), n.text, fields);
+    decisions_.emplace_back(platform::boot_now(), n.text);
+    if (decisions_.size() > decisions_max) decisions_.pop_front();
+    if (n.name.empty()) return;
+    schema::event_row row;
+    row.time = schema::wall_clock_text(platform::realtime_since_epoch());
+    row.node = config_.node.id;
+    row.event = n.name;
+    row.successful = n.level != severity::error;
+    row.details = n.text;
+    row.evidence = schema::evidence_json(n.evidence);
+    queue_event(std::move(row));
+}
+
+void daemon::queue_event(schema::event_row row) {
+    events_.push_back(std::move(row));
+    if (events_.size() > events_max) events_.pop_front();
+}
+
+void daemon::core_changed() {
+    if (const cluster_state* s = state()) {
+        const accepted_value& accepted = *core_.core().durable().accepted;
+        if (accepted.under != peers_under_ || s->version != peers_version_) {
+            peers_under_ = accepted.under;
+            peers_version_ = s->version;
+            update_peers(*s);
+            slots_timer_.cancel();
+        }
+    }
+    // A change that people see is told at once, not at the next interval.
+    const node_view v = core_.core().view();
+    const std::string key = v.role + std::to_string(v.leader) + (v.writable ? "w" : "") +
+                            (server_ ? std::to_string(static_cast<int>(server_->last().core.state)) : "");
+    if (key != last_published_) {
+        last_published_ = key;
+        publish_status();
+        metadata_timer_.cancel();
+        slots_timer_.cancel();
+    }
+}
+
+void daemon::update_peers(const cluster_state& s) {
+    std::vector<net::peer_endpoint> endpoints;
+    json file = {{"cluster", s.cluster}, {"peers", json::array()}};
+    for (const member& m : s.members) {
+        if (m.id == config_.node.id) continue;
+        const auto at = config::parse_endpoint(m.address);
+        if (!at) continue;
+        endpoints.push_back({m.id, at->host, at->port});
+        file["peers"].push_back({{"id", m.id}, {"name", m.name}, {"address", m.address}});
+    }
+    mesh_.set_peers(endpoints);
+    mesh_.set_idle_limit(std::max<duration>(3 * s.settings.heartbeat_interval, std::chrono::seconds(1)));
+    if (const std::string text = file.dump(); text != peers_written_) {
+        peers_written_ = text;
+        // For replctl when this daemon is down; no decision waits for it.
+        asio::post(disk_, [path = config_.paths.state / "peers.json", content = file.dump(2) + "\n",
+                           &log = log_] {
+            if (auto written = platform::write_file_durably(path, content, 0600); !written)
+                log.warning(written.error().message);
+        });
+    }
+}
+
+// --- identity -----------------------------------------------------------------------------------
+
+net::hello daemon::own_hello() const {
+    const durable_state& d = core_.core().durable();
+    net::hello h;
+    h.cluster = d.cluster;
+    h.system_identifier = d.in_cluster() ? std::to_string(d.system_identifier) : "";
+    h.node = config_.node.id;
+    h.node_name = config_.node.name;
+    h.identity = d.identity;
+    h.boot = process_nonce_;
+    h.machine_id = machine_id_;
+    h.advertise = config::to_string(config_.peer.advertise);
+    h.program_version = program_version_;
+    return h;
+}
+
+result<void> daemon::admit(const net::hello& who, const net::link_origin& origin) const {
+    const durable_state& d = core_.core().durable();
+    if (who.client) return {};  // may only ask; dispatch() decides what
+    if (origin.psk_identity.rfind("join:", 0) == 0)
+        return error{errc::refused, "a join token does not make a peer"};
+    if (!d.in_cluster()) return error{errc::refused, "this node is not in a cluster yet"};
+    if (who.cluster != d.cluster)
+        return error{errc::refused, "another cluster", "This is cluster \"" + d.cluster + "\", you are of \"" + who.cluster + "\"."};
+    if (who.system_identifier != std::to_string(d.system_identifier))
+        return error{errc::refused, "another system identifier",
+                     "This cluster's is " + std::to_string(d.system_identifier) + ", yours is " + who.system_identifier + "."};
+    const cluster_state* s = state();
+    if (s == nullptr) return {};  // about to be told who is a member
+    const member* m = s->find(who.node);
+    if (m != nullptr && m->identity != who.identity)
+        return error{errc::refused, "node id " + std::to_string(who.node) + " belongs to another installation",
+                     "Node \"" + m->name + "\" at " + m->address + " has it."};
+    // A stranger may come with news of a membership that this node has not heard of yet: its values
+    // are judged by the register, so that it may connect harms nothing.
+    return {};
+}
+
+duration daemon::interval() const {
+    return state() ? state()->settings.heartbeat_interval : cluster_settings{}.heartbeat_interval;
+}
+
+bool daemon::leads() const { return core_.core().is_leader(); }
+
+node_id daemon::leader() const { return core_.core().view().leader; }
+
+std::string daemon::upstream_conninfo(node_id id) const {
+    const member* m = state() ? state()->find(id) : nullptr;
+    if (m == nullptr || m->conninfo.empty()) return {};
+    auto parsed = postgres::conninfo::parse(m->conninfo);
+    if (!parsed) return {};
+    parsed->set("application_name", config_.node.name);
+    parsed->remove("fallback_application_name");
+    if (const std::string passfile = secrets_.passfile(); !passfile.empty()) parsed->set_default("passfile", passfile);
+    parsed->set_default("connect_timeout", "2");
+    return parsed->to_string();
+}
+
+node_id daemon::whose_server(const std::string& primary_conninfo) const {
+    if (primary_conninfo.empty()) return 0;
+    const auto theirs = postgres::conninfo::parse(primary_conninfo);
+    if (!theirs || state() == nullptr) return UINT32_MAX;
+    for (const member& m : state()->members) {
+        const auto own = postgres::conninfo::parse(m.conninfo);
+        if (m.conninfo.empty() || !own) continue;
+        if (own->get("host") == theirs->get("host") && own->get("hostaddr") == theirs->get("hostaddr") &&
+            own->get("port").value_or("5432") == theirs->get("port").value_or("5432"))
+            return m.id;
+    }
+    return UINT32_MAX;
+}
+
+std::string daemon::metadata_conninfo() const {
+    // The local superuser's way in, but into the metadata database that the remote conninfo names.
+    std::string database = "repld";
+    if (const auto own = postgres::conninfo::parse(config_.postgres->conninfo))
+        database = own->get("dbname").value_or(database);
+    auto local = postgres::conninfo::parse(config_.postgres->local_conninfo);
+    if (!local) return "dbname=" + database;
+    local->set("dbname", database);
+    return local->to_string();
+}
+
+// --- loops --------------------------------------------------------------------------------------
+
+task<void> daemon::periodic() {
+    while (!stopped_) {
+        publish_status();
+        status_timer_.expires_after(interval());
+        co_await status_timer_.async_wait(as_result);
+    }
+}
+
+task<void> daemon::metadata_loop() {
+    while (!stopped_) {
+        const auto& node = core_.core();
+        const node_view v = node.view();
+        if (leads() && v.writable) {
+            while (!events_.empty()) {
+                metadata_->add_event(std::move(events_.front()));
+                events_.pop_front();
+            }
+            auto rows = board_.snapshot(*state(), config_.node.id, platform::boot_now());
+            const auto written = co_await metadata_->write(config_.node.id, std::move(rows),
+                                                           std::max<duration>(2 * interval(), std::chrono::seconds(2)));
+            const std::string now_wrong = written ? "" : written.error().message + " " + written.error().detail;
+            if (now_wrong != metadata_error_ && !now_wrong.empty())
+                log_.warning("could not write the metadata schema: " + now_wrong);
+            metadata_error_ = now_wrong;
+        } else {
+            metadata_->disconnect();
+            // Events of this node reach the schema through the leader.
+            while (!events_.empty() && v.leader != 0 && v.leader != config_.node.id && v.writable) {
+                const schema::event_row& e = events_.front();
+                json body = {{"event",
+                              {{"time", e.time}, {"event", e.event}, {"successful", e.successful},
+                               {"details", e.details}, {"evidence", e.evidence}}}};
+                if (!mesh_.send(v.leader, body)) break;
+                events_.pop_front();
+            }
+        }
+        metadata_timer_.expires_after(interval());
+        co_await metadata_timer_.async_wait(as_result);
+    }
+}
+
+// Slots on every data node for every other, so that whoever is promoted has kept the WAL that the
+// others need.
+task<void> daemon::slots_loop() {
+    while (!stopped_) {
+        const cluster_state* s = state();
+        const auto server = server_->last().core.state;
+        const bool up = server == server_state::primary || server == server_state::standby;
+        if (s != nullptr && up && s->find(config_.node.id) != nullptr && !joining_) {
+            std::map<std::string, lsn> advance;
+            for (const member& m : s->members)
+                if (const node_status* other = board_.find(m.id); other != nullptr && other->replay.valid())
+                    advance[postgres::slot_name(m.id)] = other->replay;
+            const auto done = co_await server_->server().ensure_slots(wanted_slots(), std::move(advance));
+            const std::string now_wrong = done ? "" : done.error().message + " " + done.error().detail;
+            if (now_wrong != slots_error_ && !now_wrong.empty())
+                log_.warning("could not keep the replication slots: " + now_wrong);
+            slots_error_ = now_wrong;
+        }
+        slots_timer_.expires_after(slots_error_.empty() ? slots_interval : duration(std::chrono::seconds(1)));
+        co_await slots_timer_.async_wait(as_result);
+    }
+}
+
+std::vector<std::string> daemon::wanted_slots() const {
+    std::vector<std::string> names;
+    for (const member& m : state()->members)
+        if (m.role == node_role::data && m.id != config_.node.id) names.push_back(postgres::slot_name(m.id));
+    for (const auto& [id, until] : joiners_)
+        if (platform::boot_now() < until && state()->find(id) == nullptr)
+            names.push_back(postgres::slot_name(id));
+    return names;
+}
+
+// A standby's one connection to its upstream: whether it answers, as evidence for people.
+task<void> daemon::upstream_loop() {
+    std::unique_ptr<postgres::connection> to_upstream;
+    node_id connected_to = 0;
+    while (!stopped_) {
+        const node_id upstream = server_->last().core.upstream;
+        const bool wanted = server_->last().core.state == server_state::standby && upstream != 0 &&
+                            upstream != UINT32_MAX && !joining_;
+        if (!wanted || upstream != connected_to) {
+            to_upstream.reset();
+            connected_to = wanted ? upstream : 0;
+            upstream_answers_ = false;
+        }
+        if (wanted) {
+            const std::string before = upstream_error_;
+            if (!to_upstream || !to_upstream->usable()) {
+                auto opened = co_await postgres::connection::open(upstream_conninfo(upstream), std::chrono::seconds(2));
+                if (opened) to_upstream = std::move(*opened);
+                else upstream_error_ = opened.error().message + " " + opened.error().detail;
+            }
+            if (to_upstream && to_upstream->usable()) {
+                const auto answered = co_await to_upstream->query("SELECT 1", {}, std::chrono::seconds(2));
+                upstream_error_ = answered ? "" : answered.error().message;
+                upstream_answers_ = answered.has_value();
+            } else {
+                upstream_answers_ = false;
+            }
+            if (upstream_error_ != before && !upstream_error_.empty())
+                log_.warning("the upstream does not answer queries: " + upstream_error_);
+        }
+        upstream_timer_.expires_after(std::max<duration>(interval(), std::chrono::seconds(1)));
+        co_await upstream_timer_.async_wait(as_result);
+    }
+}
+
+}  // namespace repld
