@@ -74,7 +74,7 @@ node_config core_config_of(const config::host_config& c, const std::string& mach
 
 }  // namespace
 
-daemon::daemon(asio::io_context& loop, daemon_start start, logging::logger& log)
+node_daemon::node_daemon(asio::io_context& loop, daemon_start start, logging::logger& log)
     : loop_(loop),
       config_(std::move(start.config)),
       log_(log),
@@ -147,7 +147,7 @@ daemon::daemon(asio::io_context& loop, daemon_start start, logging::logger& log)
     metadata_ = std::make_unique<schema::metadata_writer>(std::move(writer));
 }
 
-result<void> daemon::start() {
+result<void> node_daemon::start() {
     if (auto r = mesh_.listen(config_.peer.listen.host, config_.peer.listen.port); !r) return r;
     if (auto r = control_.listen((config_.paths.run / "repld.sock").string()); !r) return r;
     core_.start();
@@ -161,7 +161,7 @@ result<void> daemon::start() {
     return {};
 }
 
-task<void> daemon::leave(std::string why) {
+task<void> node_daemon::leave(std::string why) {
     if (leaving_) co_return;
     leaving_ = true;
     // Nobody watches the lease once this process has ended, so nothing may stay writable under it.
@@ -173,7 +173,7 @@ task<void> daemon::leave(std::string why) {
     stop();
 }
 
-void daemon::stop() {
+void node_daemon::stop() {
     if (stopped_) return;
     stopped_ = true;
     for (auto* timer : {&status_timer_, &metadata_timer_, &slots_timer_, &upstream_timer_}) timer->cancel();
@@ -185,7 +185,7 @@ void daemon::stop() {
     loop_.stop();
 }
 
-void daemon::reload(const result<config::host_config>& fresh) {
+void node_daemon::reload(const result<config::host_config>& fresh) {
     if (!fresh) {
         log_.error("the configuration was not reloaded, the old one stays in force: " +
                    fresh.error().message + " " + fresh.error().detail);
@@ -205,11 +205,11 @@ void daemon::reload(const result<config::host_config>& fresh) {
 
 // --- the core's effects -------------------------------------------------------------------------
 
-void daemon::send_register(const repld::send& outgoing) {
+void node_daemon::send_register(const repld::send& outgoing) {
     mesh_.send(outgoing.to, json{{"register", protocol::encode(outgoing.from, outgoing.body)}});
 }
 
-void daemon::on_peer_message(node_id from, const json& body) {
+void node_daemon::on_peer_message(node_id from, const json& body) {
     board_.heard(from, platform::boot_now());
     if (const auto it = body.find("register"); it != body.end()) {
         auto received = protocol::decode_message(*it);
@@ -233,7 +233,7 @@ void daemon::on_peer_message(node_id from, const json& body) {
     }
 }
 
-void daemon::tell(const note& n) {
+void node_daemon::tell(const note& n) {
     logging::fields fields;
     for (const auto& [key, value] : n.evidence) fields.push_back({key, value});
     log_.log(level_of(n.level), n.text, fields);
@@ -250,12 +250,12 @@ void daemon::tell(const note& n) {
     queue_event(std::move(row));
 }
 
-void daemon::queue_event(schema::event_row row) {
+void node_daemon::queue_event(schema::event_row row) {
     events_.push_back(std::move(row));
     if (events_.size() > events_max) events_.pop_front();
 }
 
-void daemon::core_changed() {
+void node_daemon::core_changed() {
     if (const cluster_state* s = state()) {
         const accepted_value& accepted = *core_.core().durable().accepted;
         if (accepted.under != peers_under_ || s->version != peers_version_) {
@@ -277,7 +277,7 @@ void daemon::core_changed() {
     }
 }
 
-void daemon::update_peers(const cluster_state& s) {
+void node_daemon::update_peers(const cluster_state& s) {
     std::vector<net::peer_endpoint> endpoints;
     json file = {{"cluster", s.cluster}, {"peers", json::array()}};
     for (const member& m : s.members) {
@@ -302,7 +302,7 @@ void daemon::update_peers(const cluster_state& s) {
 
 // --- identity -----------------------------------------------------------------------------------
 
-net::hello daemon::own_hello() const {
+net::hello node_daemon::own_hello() const {
     const durable_state& d = core_.core().durable();
     net::hello h;
     h.cluster = d.cluster;
@@ -317,7 +317,7 @@ net::hello daemon::own_hello() const {
     return h;
 }
 
-result<void> daemon::admit(const net::hello& who, const net::link_origin& origin) const {
+result<void> node_daemon::admit(const net::hello& who, const net::link_origin& origin) const {
     const durable_state& d = core_.core().durable();
     if (who.client) return {};  // may only ask; dispatch() decides what
     if (origin.psk_identity.rfind("join:", 0) == 0)
@@ -339,15 +339,15 @@ result<void> daemon::admit(const net::hello& who, const net::link_origin& origin
     return {};
 }
 
-duration daemon::interval() const {
+duration node_daemon::interval() const {
     return state() ? state()->settings.heartbeat_interval : cluster_settings{}.heartbeat_interval;
 }
 
-bool daemon::leads() const { return core_.core().is_leader(); }
+bool node_daemon::leads() const { return core_.core().is_leader(); }
 
-node_id daemon::leader() const { return core_.core().view().leader; }
+node_id node_daemon::leader() const { return core_.core().view().leader; }
 
-std::string daemon::upstream_conninfo(node_id id) const {
+std::string node_daemon::upstream_conninfo(node_id id) const {
     const member* m = state() ? state()->find(id) : nullptr;
     if (m == nullptr || m->conninfo.empty()) return {};
     auto parsed = postgres::conninfo::parse(m->conninfo);
@@ -359,7 +359,7 @@ std::string daemon::upstream_conninfo(node_id id) const {
     return parsed->to_string();
 }
 
-node_id daemon::whose_server(const std::string& primary_conninfo) const {
+node_id node_daemon::whose_server(const std::string& primary_conninfo) const {
     if (primary_conninfo.empty()) return 0;
     const auto theirs = postgres::conninfo::parse(primary_conninfo);
     if (!theirs || state() == nullptr) return UINT32_MAX;
@@ -373,7 +373,7 @@ node_id daemon::whose_server(const std::string& primary_conninfo) const {
     return UINT32_MAX;
 }
 
-std::string daemon::metadata_conninfo() const {
+std::string node_daemon::metadata_conninfo() const {
     // The local superuser's way in, but into the metadata database that the remote conninfo names.
     std::string database = "repld";
     if (const auto own = postgres::conninfo::parse(config_.postgres->conninfo))
@@ -386,7 +386,7 @@ std::string daemon::metadata_conninfo() const {
 
 // --- loops --------------------------------------------------------------------------------------
 
-task<void> daemon::periodic() {
+task<void> node_daemon::periodic() {
     while (!stopped_) {
         publish_status();
         status_timer_.expires_after(interval());
@@ -394,7 +394,7 @@ task<void> daemon::periodic() {
     }
 }
 
-task<void> daemon::metadata_loop() {
+task<void> node_daemon::metadata_loop() {
     while (!stopped_) {
         const auto& node = core_.core();
         const node_view v = node.view();
@@ -429,7 +429,7 @@ task<void> daemon::metadata_loop() {
 
 // Slots on every data node for every other, so that whoever is promoted has kept the WAL that the
 // others need.
-task<void> daemon::slots_loop() {
+task<void> node_daemon::slots_loop() {
     while (!stopped_) {
         const cluster_state* s = state();
         const auto server = server_->last().core.state;
@@ -450,7 +450,7 @@ task<void> daemon::slots_loop() {
     }
 }
 
-std::vector<std::string> daemon::wanted_slots() const {
+std::vector<std::string> node_daemon::wanted_slots() const {
     std::vector<std::string> names;
     for (const member& m : state()->members)
         if (m.role == node_role::data && m.id != config_.node.id) names.push_back(postgres::slot_name(m.id));
@@ -461,7 +461,7 @@ std::vector<std::string> daemon::wanted_slots() const {
 }
 
 // A standby's one connection to its upstream: whether it answers, as evidence for people.
-task<void> daemon::upstream_loop() {
+task<void> node_daemon::upstream_loop() {
     std::unique_ptr<postgres::connection> to_upstream;
     node_id connected_to = 0;
     while (!stopped_) {

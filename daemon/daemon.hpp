@@ -39,9 +39,9 @@ struct daemon_start {
     std::string program_version;
 };
 
-class daemon {
+class node_daemon {
 public:
-    daemon(asio::io_context& loop, daemon_start start, logging::logger& log);
+    node_daemon(asio::io_context& loop, daemon_start start, logging::logger& log);
 
     // errc::configuration, io or refused when an address or the socket cannot be taken.
     result<void> start();

@@ -60,7 +60,7 @@ json refuse(const error& e) {
              {{"code", to_string(e.code)}, {"message", e.message}, {"detail", e.detail}, {"hint", e.hint}}}};
 }
 
-task<json> daemon::handle(json request, net::request_origin origin, net::progress_sink progress) {
+task<json> node_daemon::handle(json request, net::request_origin origin, net::progress_sink progress) {
     const std::string command = request.is_object() ? request.value("command", std::string()) : "";
     json args = request.is_object() && request.contains("args") ? request["args"] : json::object();
     if (!may(origin, command))
@@ -74,7 +74,7 @@ task<json> daemon::handle(json request, net::request_origin origin, net::progres
     co_return refuse({errc::usage, "invalid arguments of \"" + command + "\"", wrong});
 }
 
-task<json> daemon::dispatch(std::string command, json args, net::request_origin origin,
+task<json> node_daemon::dispatch(std::string command, json args, net::request_origin origin,
                             net::progress_sink progress) {
     if (command == "cluster show") co_return show_response();
     if (command == "daemon status") co_return answer(daemon_status());
@@ -104,7 +104,7 @@ task<json> daemon::dispatch(std::string command, json args, net::request_origin 
 }
 
 // The leader decides; the answer comes back as it is.
-task<json> daemon::on_leader(std::string command, json args) {
+task<json> node_daemon::on_leader(std::string command, json args) {
     const node_id to = leader();
     if (to == 0 || to == config_.node.id)
         co_return refuse({errc::unreachable, "no node holds the lease at present",
@@ -119,7 +119,7 @@ task<json> daemon::on_leader(std::string command, json args) {
     co_return std::move(*reply);
 }
 
-task<json> daemon::api_settings(json args) {
+task<json> node_daemon::api_settings(json args) {
     const auto key = args.value("key", std::string());
     const json value = args.value("value", json());
     if (value.is_null()) {
@@ -152,7 +152,7 @@ task<json> daemon::api_settings(json args) {
                       {"settings", json::array({json{{"key", key}, {"value", new_text}}})}});
 }
 
-task<json> daemon::api_token(json args) {
+task<json> node_daemon::api_token(json args) {
     if (!core_.core().durable().in_cluster() || !secrets_.key())
         co_return refuse({errc::refused, "this node is not in a cluster yet", "",
                           "Run \"replctl cluster create\" first."});
@@ -167,7 +167,7 @@ task<json> daemon::api_token(json args) {
                       {"expires_seconds", lifetime}});
 }
 
-task<json> daemon::api_events(json args) {
+task<json> node_daemon::api_events(json args) {
     if (!server_) {
         // A witness has no database: any data node has the table.
         for (const auto& link : mesh_.links()) {

@@ -10,7 +10,7 @@
 
 namespace repld {
 
-member daemon::own_member() const {
+member node_daemon::own_member() const {
     member m;
     m.id = config_.node.id;
     m.identity = core_.core().durable().identity;
@@ -28,7 +28,7 @@ member daemon::own_member() const {
     return m;
 }
 
-task<json> daemon::api_create(json args) {
+task<json> node_daemon::api_create(json args) {
     const bool dry_run = args.value("dry_run", false);
     if (core_.core().durable().in_cluster())
         co_return refuse({errc::refused, "this node is in cluster \"" + core_.core().durable().cluster + "\" already"});

@@ -36,7 +36,7 @@ bool empty_directory(const std::filesystem::path& path) {
 
 }  // namespace
 
-task<result<json>> daemon::ask_cluster(json request, const std::string& address,
+task<result<json>> node_daemon::ask_cluster(json request, const std::string& address,
                                        std::optional<std::string> token, duration limit) {
     const auto at = config::parse_endpoint(address);
     if (!at) co_return at.error();
@@ -64,7 +64,7 @@ task<result<json>> daemon::ask_cluster(json request, const std::string& address,
     co_return reply->value("result", json::object());
 }
 
-task<json> daemon::api_join(json args, node_role role, net::progress_sink progress) {
+task<json> node_daemon::api_join(json args, node_role role, net::progress_sink progress) {
     const durable_state& d = core_.core().durable();
     const std::string address = args.value("address", std::string());
     const bool replace = args.value("replace", false);
@@ -140,7 +140,7 @@ task<json> daemon::api_join(json args, node_role role, net::progress_sink progre
 }
 
 // From whatever lies in the data directory to a standby that streams from the leader.
-task<result<void>> daemon::prepare_server(const json& begin, bool replace, bool dry_run,
+task<result<void>> node_daemon::prepare_server(const json& begin, bool replace, bool dry_run,
                                           net::progress_sink progress, std::vector<std::string>& steps) {
     const auto step = [&](std::string word, std::string text) {
         join_step_ = word;
@@ -233,7 +233,7 @@ task<result<void>> daemon::prepare_server(const json& begin, bool replace, bool 
 
 // --- the leader's half ------------------------------------------------------------------------------
 
-task<json> daemon::join_begin(json args) {
+task<json> node_daemon::join_begin(json args) {
     auto asking = protocol::decode_member(args.at("member"));
     if (!asking) co_return refuse(asking.error());
     if (const auto conflict = membership_conflict(*state(), *asking)) co_return refuse(*conflict);
@@ -262,7 +262,7 @@ task<json> daemon::join_begin(json args) {
     co_return answer(std::move(result));
 }
 
-task<json> daemon::join_finish(json args) {
+task<json> node_daemon::join_finish(json args) {
     auto asking = protocol::decode_member(args.at("member"));
     if (!asking) co_return refuse(asking.error());
     add_member add;

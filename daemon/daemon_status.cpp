@@ -27,7 +27,7 @@ std::string server_word(const postgres::observation& o, const std::string& doing
 
 }  // namespace
 
-node_status daemon::own_status() const {
+node_status node_daemon::own_status() const {
     const node& core = core_.core();
     const node_view v = core.view();
     node_status s;
@@ -78,7 +78,7 @@ node_status daemon::own_status() const {
     return s;
 }
 
-void daemon::publish_status() {
+void node_daemon::publish_status() {
     if (stopped_ || !core_.core().durable().in_cluster()) return;
     const node_status s = own_status();
     board_.put(s, platform::boot_now());
@@ -89,7 +89,7 @@ void daemon::publish_status() {
     }
 }
 
-json daemon::show_response() const {
+json node_daemon::show_response() const {
     const cluster_state* s = state();
     if (s == nullptr) {
         const bool member = core_.core().durable().in_cluster();
@@ -107,7 +107,7 @@ json daemon::show_response() const {
     return answer(std::move(shown.body), shown.problems ? 25 : 0);
 }
 
-json daemon::daemon_status() const {
+json node_daemon::daemon_status() const {
     const node& core = core_.core();
     const durable_state& d = core.durable();
     const node_view v = core.view();

@@ -78,7 +78,7 @@ result<durable_state> load_durable(storage::register_store& store, const config:
     return durable;
 }
 
-task<void> wait_for_signals(asio::io_context& loop, daemon& d, std::filesystem::path file) {
+task<void> wait_for_signals(asio::io_context& loop, node_daemon& d, std::filesystem::path file) {
     asio::signal_set signals(loop, SIGTERM, SIGINT, SIGHUP);
     while (true) {
         const auto [failure, number] = co_await signals.async_wait(as_result);
@@ -118,7 +118,7 @@ int run(const std::filesystem::path& file) {
     asio::io_context loop(1);
     auto writer = storage::async_store::start(std::move(*store), loop.get_executor());
     if (!writer) return fail(writer.error());
-    daemon d(loop,
+    node_daemon d(loop,
              {std::move(*config), std::move(*durable), std::move(*writer), std::move(secrets), *machine,
               program_version},
              log);

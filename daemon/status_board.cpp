@@ -108,33 +108,33 @@ status_board::shown status_board::show(const cluster_state& state, const node_vi
         const node_status& s = known ? it->second.status : blank;
         const bool voter = state.is_voter(m.id);
         if (voter && reachable) ++reachable_voters;
-        json row;
-        row["id"] = m.id;
-        row["name"] = m.name;
-        row["role"] = m.role == node_role::witness ? "witness"
+        json line;
+        line["id"] = m.id;
+        line["name"] = m.name;
+        line["role"] = m.role == node_role::witness ? "witness"
                       : s.writable && reachable    ? "primary"
                       : m.id == leader             ? "primary"
                                                    : "standby";
-        row["state"] = reachable ? s.state : "unreachable";
-        row["reachable"] = reachable;
-        row["reason"] = reachable ? s.reason : known ? "last heard of " + std::to_string(static_cast<long long>(seconds(age))) + " s ago" : "never heard of";
+        line["state"] = reachable ? s.state : "unreachable";
+        line["reachable"] = reachable;
+        line["reason"] = reachable ? s.reason : known ? "last heard of " + std::to_string(static_cast<long long>(seconds(age))) + " s ago" : "never heard of";
         const member* upstream = s.upstream != 0 ? state.find(s.upstream) : nullptr;
-        row["upstream"] = upstream != nullptr && m.id != leader ? json(upstream->name) : json(nullptr);
-        row["timeline"] = s.timeline != 0 ? json(s.timeline) : json(nullptr);
-        row["receive_lsn"] = s.receive.valid() ? json(to_string(s.receive)) : json(nullptr);
-        row["replay_lsn"] = s.replay.valid() ? json(to_string(s.replay)) : json(nullptr);
+        line["upstream"] = upstream != nullptr && m.id != leader ? json(upstream->name) : json(nullptr);
+        line["timeline"] = s.timeline != 0 ? json(s.timeline) : json(nullptr);
+        line["receive_lsn"] = s.receive.valid() ? json(to_string(s.receive)) : json(nullptr);
+        line["replay_lsn"] = s.replay.valid() ? json(to_string(s.replay)) : json(nullptr);
         const bool has_lag = m.role == node_role::data && known && s.replay.valid();
-        row["lag_bytes"] = has_lag ? json(lag_of(s, primary)) : json(nullptr);
-        row["lag_seconds"] = has_lag ? json(rounded(s.lag_seconds, 0.001)) : json(nullptr);
-        row["location"] = m.location;
-        row["priority"] = m.priority;
-        row["voter"] = voter;
-        row["last_seen_seconds"] = known ? json(rounded(seconds(age), 0.001)) : json(nullptr);
-        row["age_seconds"] = row["last_seen_seconds"];
-        row["conninfo"] = m.conninfo.empty() ? json(nullptr) : json(m.conninfo);
-        row["address"] = m.address;
-        row["streaming"] = reachable && s.streaming;
-        nodes.push_back(std::move(row));
+        line["lag_bytes"] = has_lag ? json(lag_of(s, primary)) : json(nullptr);
+        line["lag_seconds"] = has_lag ? json(rounded(s.lag_seconds, 0.001)) : json(nullptr);
+        line["location"] = m.location;
+        line["priority"] = m.priority;
+        line["voter"] = voter;
+        line["last_seen_seconds"] = known ? json(rounded(seconds(age), 0.001)) : json(nullptr);
+        line["age_seconds"] = line["last_seen_seconds"];
+        line["conninfo"] = m.conninfo.empty() ? json(nullptr) : json(m.conninfo);
+        line["address"] = m.address;
+        line["streaming"] = reachable && s.streaming;
+        nodes.push_back(std::move(line));
 
         if (!reachable) {
             silent.push_back(m.name);
@@ -208,23 +208,23 @@ schema::snapshot status_board::snapshot(const cluster_state& state, node_id lead
         n.address = m.address;
         n.conninfo = m.conninfo;
         if (m.role == node_role::data) n.slot_name = postgres::slot_name(m.id);
-        schema::status_row row;
-        row.id = m.id;
-        row.role = role;
-        row.state = reachable ? s.state : "unreachable";
-        row.upstream = n.upstream;
-        row.timeline = s.timeline;
-        row.receive_lsn = s.receive;
-        row.replay_lsn = s.replay;
+        schema::status_row told;
+        told.id = m.id;
+        told.role = role;
+        told.state = reachable ? s.state : "unreachable";
+        told.upstream = n.upstream;
+        told.timeline = s.timeline;
+        told.receive_lsn = s.receive;
+        told.replay_lsn = s.replay;
         if (m.role == node_role::data && known) {
-            row.lag_bytes = lag_of(s, primary);
-            row.lag_seconds = rounded(s.lag_seconds, 0.001);
+            told.lag_bytes = lag_of(s, primary);
+            told.lag_seconds = rounded(s.lag_seconds, 0.001);
         }
-        row.term = s.term;
-        if (known) row.last_seen_age = now - it->second.at;
-        row.reason = s.reason;
+        told.term = s.term;
+        if (known) told.last_seen_age = now - it->second.at;
+        told.reason = s.reason;
         all.nodes.push_back(std::move(n));
-        all.status.push_back(std::move(row));
+        all.status.push_back(std::move(told));
     }
     return all;
 }

@@ -64,6 +64,10 @@ public:
     // the detail quotes its log).
     [[nodiscard]] task<result<void>> start_as_standby(duration limit);
 
+    // Up again as the primary it was, on the timeline it has: only under a lease that goes on.
+    // Precondition and errors as start_as_standby().
+    [[nodiscard]] task<result<void>> start_as_primary(duration limit);
+
     // R26: writable on exactly this timeline. Errors: refused (not a standby, or its timeline is
     // not below), timed_out (it may still happen: fence it), postgres, io, needs_person (it took
     // another timeline).

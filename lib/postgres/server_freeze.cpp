@@ -110,9 +110,7 @@ task<result<wal_position>> local_server::freeze(duration limit) {
     for (;;) {
         seen = co_await held->look(std::max<duration>(until(deadline), 1ms));
         if (seen.core.state != server_state::standby) co_return not_a_standby(seen);
-        auto late = find_walreceiver(seen.postmaster);
-        if (!late) co_return std::move(late).error();
-        if (late->has_value() || seen.walreceiver != 0) {
+        if (seen.walreceiver != 0) {
             gone = co_await wait_until_gone(held->executor, seen.postmaster, deadline);
             if (!gone) co_return std::move(gone).error();
             continue;

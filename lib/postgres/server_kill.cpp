@@ -3,6 +3,7 @@
 #include <csignal>
 #include <string>
 
+#include "platform/files.hpp"
 #include "postgres/server_state.hpp"
 #include "process/proc_table.hpp"
 
@@ -86,6 +87,19 @@ task<result<void>> kill_all(std::filesystem::path data_directory, std::vector<se
         }
         co_await pause_for(between_looks);
     }
+}
+
+result<void> drop_stale_pid_file(const std::filesystem::path& data_directory) {
+    const auto path = data_directory / "postmaster.pid";
+    auto text = platform::read_file(path, 64 * 1024);
+    if (!text) return text.error().code == errc::refused ? result<void>() : text.error();
+    const auto file = parse_postmaster_file(*text);
+    if (!file) return {};
+    const auto process = process::look_up(file->pid);
+    if (!process || process->state != process::process_state::zombie) return {};
+    const auto living = living_server_processes(data_directory);
+    if (!living || !living->empty()) return {};
+    return platform::remove_file_durably(path);
 }
 
 }  // namespace repld::postgres

@@ -35,6 +35,7 @@ result<void> prepare(const fs::path& data_directory) {
     if (auto gone = platform::remove_file_durably(data_directory / "promote"); !gone) return gone;
     if (auto gone = drop_reservations(data_directory); !gone) return gone;
     if (auto kept = keep_wal(data_directory); !kept) return kept;
+    if (auto gone = drop_stale_pid_file(data_directory); !gone) return gone;
     return write_auto_settings(data_directory, {{"primary_conninfo", std::string()}});
 }
 
@@ -179,9 +180,8 @@ task<result<void>> local_server::state::wait_until_up(duration limit) {
     }
 }
 
-task<result<void>> local_server::start_as_standby(duration limit) {
-    const auto held = state_;
-    const auto& settings = held->settings;
+task<result<void>> local_server::state::start(std::function<result<void>()> prepare_files,
+                                              duration limit) {
     auto living = living_server_processes(settings.data_directory);
     if (!living) co_return std::move(living).error();
     if (!living->empty()) {
@@ -189,19 +189,32 @@ task<result<void>> local_server::start_as_standby(duration limit) {
                         "Process " + std::to_string(living->front().pid) + " works in \"" +
                             settings.data_directory.string() + "\"."};
     }
-    std::function<result<void>()> work = [directory = settings.data_directory] {
-        return prepare(directory);
-    };
-    auto prepared = co_await held->disk.run(std::move(work), limit);
+    auto prepared = co_await disk.run(std::move(prepare_files), limit);
     if (!prepared) co_return prepared;
-    held->promoting = {};
+    promoting = {};
     auto started = co_await run_start(settings, limit);
     if (!started) {
         error e = started.error();
         if (e.code == errc::io) e = did_not_start(settings, e.detail);
         co_return e;
     }
-    co_return co_await held->wait_until_up(limit);
+    co_return co_await wait_until_up(limit);
+}
+
+task<result<void>> local_server::start_as_standby(duration limit) {
+    const auto held = state_;
+    std::function<result<void>()> work = [directory = held->settings.data_directory] {
+        return prepare(directory);
+    };
+    co_return co_await held->start(std::move(work), limit);
+}
+
+task<result<void>> local_server::start_as_primary(duration limit) {
+    const auto held = state_;
+    std::function<result<void>()> work = [directory = held->settings.data_directory] {
+        return platform::remove_file_durably(directory / "standby.signal");
+    };
+    co_return co_await held->start(std::move(work), limit);
 }
 
 }  // namespace repld::postgres

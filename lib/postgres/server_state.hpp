@@ -71,6 +71,8 @@ struct local_server::state : std::enable_shared_from_this<local_server::state> {
     void stop_watching();
 
     // Steps of start_as_standby() and promote().
+    // Makes the files say what the server shall be, starts it, waits until it answers.
+    task<result<void>> start(std::function<result<void>()> prepare_files, duration limit);
     task<result<void>> wait_until_up(duration limit);
     task<result<void>> trigger_promotion(timeline_id current, timeline_id wanted,
                                          boot_time deadline);

@@ -103,6 +103,7 @@ void test_server::set(const std::vector<std::string>& lines) {
 }
 
 void test_server::start() {
+    must(postgres::drop_stale_pid_file(directory_));
     run_program(loop_, {(bin_directory() / "pg_ctl").string(), "start", "-s", "-w", "-D",
                         directory_.string(), "-l", directory_.string() + ".log"});
 }
@@ -155,14 +156,34 @@ std::unique_ptr<test_server> test_group::adopt(const std::string& name) {
     return std::make_unique<test_server>(loop_, path_ / name, path_, next_port_++);
 }
 
+namespace {
+
+// initdb takes seconds; one serves all tests of a run.
+struct pattern_directory {
+    explicit pattern_directory(test_loop& loop) {
+        std::string name = (fs::temp_directory_path() / "repld-initdb-XXXXXX").string();
+        REQUIRE(::mkdtemp(name.data()) != nullptr);
+        path = name;
+        run_program(loop, {(bin_directory() / "initdb").string(), "-A", "trust", "-N", "-U",
+                           "postgres", "-D", path.string()});
+    }
+    ~pattern_directory() {
+        std::error_code ignored;
+        fs::remove_all(path, ignored);
+    }
+    fs::path path{};
+};
+
+}  // namespace
+
 std::unique_ptr<test_server> test_group::primary(const std::string& name) {
-    run_program(loop_, {(bin_directory() / "initdb").string(), "-A", "trust", "-N", "-U",
-                        "postgres", "-D", (path_ / name).string()});
+    static const pattern_directory pattern(loop_);
+    run_program(loop_, {"cp", "-a", pattern.path.string(), (path_ / name).string()});
     const int port = next_port_;
     auto made = adopt(name);
     made->set({"port=" + std::to_string(port), "listen_addresses=''",
                "unix_socket_directories='" + path_.string() + "'", "wal_log_hints=on",
-               "shared_buffers=16MB", "fsync=on", "wal_keep_size=0", "autovacuum=off",
+               "shared_buffers=16MB", "fsync=off", "wal_keep_size=0", "autovacuum=off",
                "max_wal_size=64MB", "min_wal_size=32MB"});
     made->start();
     made->sql("CREATE TABLE t(i int)");
