@@ -349,8 +349,11 @@ node_id node_daemon::leader() const { return core_.core().view().leader; }
 
 std::string node_daemon::upstream_conninfo(node_id id) const {
     const member* m = state() ? state()->find(id) : nullptr;
-    if (m == nullptr || m->conninfo.empty()) return {};
-    auto parsed = postgres::conninfo::parse(m->conninfo);
+    return m == nullptr || m->conninfo.empty() ? std::string() : streaming_conninfo(m->conninfo);
+}
+
+std::string node_daemon::streaming_conninfo(const std::string& theirs) const {
+    auto parsed = postgres::conninfo::parse(theirs);
     if (!parsed) return {};
     parsed->set("application_name", config_.node.name);
     parsed->remove("fallback_application_name");
@@ -398,7 +401,7 @@ task<void> node_daemon::metadata_loop() {
     while (!stopped_) {
         const auto& node = core_.core();
         const node_view v = node.view();
-        if (leads() && v.writable) {
+        if (leads() && v.writable && state() != nullptr) {
             while (!events_.empty()) {
                 metadata_->add_event(std::move(events_.front()));
                 events_.pop_front();

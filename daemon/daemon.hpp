@@ -69,6 +69,8 @@ private:
     [[nodiscard]] bool leads() const;
     [[nodiscard]] node_id leader() const;
     [[nodiscard]] std::string upstream_conninfo(node_id id) const;
+    // A server's own conninfo as this node uses it to stream from it.
+    [[nodiscard]] std::string streaming_conninfo(const std::string& theirs) const;
     [[nodiscard]] node_id whose_server(const std::string& primary_conninfo) const;
     [[nodiscard]] std::string metadata_conninfo() const;
     [[nodiscard]] std::vector<std::string> wanted_slots() const;

@@ -150,10 +150,8 @@ task<result<void>> node_daemon::prepare_server(const json& begin, bool replace, 
     };
     const auto system_identifier = begin.at("system_identifier").get<std::uint64_t>();
     const std::string leader = begin.at("leader").get<std::string>();
-    auto source = postgres::conninfo::parse(begin.at("conninfo").get<std::string>());
-    if (!source) co_return source.error();
-    source->set("application_name", config_.node.name);
-    if (const auto passfile = secrets_.passfile(); !passfile.empty()) source->set_default("passfile", passfile);
+    const std::string source_text = streaming_conninfo(begin.at("conninfo").get<std::string>());
+    if (source_text.empty()) co_return error{errc::protocol, "the primary's conninfo cannot be read"};
     const auto& directory = config_.postgres->data_directory;
     auto& server = server_->server();
     bool clone = empty_directory(directory);
@@ -176,7 +174,7 @@ task<result<void>> node_daemon::prepare_server(const json& begin, bool replace, 
         co_return result<void>{};
     }
     // The source must let us in before anything here is touched.
-    auto reached = co_await postgres::connection::open(source->to_string(), std::chrono::seconds(5));
+    auto reached = co_await postgres::connection::open(source_text, std::chrono::seconds(5));
     if (!reached)
         co_return error{errc::refused, "could not connect to the primary \"" + leader + "\"",
                         reached.error().message + " " + reached.error().detail,
@@ -203,7 +201,7 @@ task<result<void>> node_daemon::prepare_server(const json& begin, bool replace, 
                 report["percent"] = 100.0 * static_cast<double>(done) / static_cast<double>(total);
             progress(std::move(report));
         };
-        const auto cloned = co_await postgres::clone(source->to_string(), directory, std::move(options));
+        const auto cloned = co_await postgres::clone(source_text, directory, std::move(options));
         if (!cloned) co_return cloned.error();
     }
     auto seen = co_await server_->look();
@@ -217,7 +215,7 @@ task<result<void>> node_daemon::prepare_server(const json& begin, bool replace, 
         if (!started) co_return started.error();
     }
     step("following", "follows " + leader);
-    const auto followed = co_await server.follow(source->to_string(), postgres::slot_name(config_.node.id));
+    const auto followed = co_await server.follow(source_text, postgres::slot_name(config_.node.id));
     if (!followed) co_return followed.error();
     asio::steady_timer poll(loop_);
     const boot_time until = platform::boot_now() + stream_limit;

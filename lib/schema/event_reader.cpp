@@ -14,11 +14,11 @@ constexpr int events_max = 10000;
 constexpr const char* select_events = R"sql(
 SELECT e.id,
        pg_catalog.to_char(e.event_time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US"Z"') AS time,
-       e.node_id, n.name, e.event, e.successful, e.details, e.evidence::text AS evidence
+       e.node_id, n.node_name, e.event, e.successful, e.details, e.evidence::text AS evidence
 FROM repld.events e
 LEFT JOIN repld.nodes n ON n.node_id = e.node_id
 WHERE ($1::bigint IS NULL OR e.node_id = $1::bigint)
-  AND ($2::text IS NULL OR n.name = $2::text)
+  AND ($2::text IS NULL OR n.node_name = $2::text)
   AND ($3::text IS NULL OR e.event = $3::text)
 ORDER BY e.id DESC
 LIMIT $4::integer
@@ -34,7 +34,7 @@ event_row to_row(const postgres::row_set& set, std::size_t row) {
     event.id = set.number(row, "id").value_or(0);
     event.time = set.text(row, "time");
     event.node = static_cast<node_id>(set.number(row, "node_id").value_or(0));
-    event.node_name = set.text(row, "name");
+    event.node_name = set.text(row, "node_name");
     event.event = set.text(row, "event");
     event.successful = set.flag(row, "successful");
     event.details = set.text(row, "details");

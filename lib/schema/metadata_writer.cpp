@@ -22,16 +22,16 @@ namespace {
 constexpr std::size_t events_per_statement = 200;
 
 constexpr const char* write_nodes = R"sql(
-INSERT INTO repld.nodes AS t (node_id, name, role, active, voter, location, priority,
+INSERT INTO repld.nodes AS t (node_id, node_name, role, active, voter, location, priority,
                               upstream_node_id, address, conninfo, slot_name)
-SELECT r.node_id, r.name, r.role, r.active, r.voter, r.location, r.priority, r.upstream_node_id,
+SELECT r.node_id, r.node_name, r.role, r.active, r.voter, r.location, r.priority, r.upstream_node_id,
        r.address, r.conninfo, r.slot_name
 FROM pg_catalog.jsonb_to_recordset($1::pg_catalog.jsonb) AS r(
-     node_id integer, name text, role text, active boolean, voter boolean, location text,
+     node_id integer, node_name text, role text, active boolean, voter boolean, location text,
      priority integer, upstream_node_id integer, address text, conninfo text, slot_name text)
-ON CONFLICT (node_id) DO UPDATE SET (name, role, active, voter, location, priority,
+ON CONFLICT (node_id) DO UPDATE SET (node_name, role, active, voter, location, priority,
      upstream_node_id, address, conninfo, slot_name)
-   = (EXCLUDED.name, EXCLUDED.role, EXCLUDED.active, EXCLUDED.voter, EXCLUDED.location,
+   = (EXCLUDED.node_name, EXCLUDED.role, EXCLUDED.active, EXCLUDED.voter, EXCLUDED.location,
       EXCLUDED.priority, EXCLUDED.upstream_node_id, EXCLUDED.address, EXCLUDED.conninfo,
       EXCLUDED.slot_name)
 )sql";

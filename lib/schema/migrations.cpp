@@ -16,7 +16,7 @@ COMMENT ON TABLE repld.version IS 'version of this schema; repld migrates it';
 
 CREATE TABLE repld.nodes (
     node_id integer PRIMARY KEY,
-    name text NOT NULL,
+    node_name text NOT NULL,
     role text NOT NULL,
     active boolean NOT NULL,
     voter boolean NOT NULL,
@@ -82,7 +82,7 @@ WITH latest_primary AS (
     ORDER BY term DESC, last_seen DESC NULLS LAST
     LIMIT 1
 ), member AS (
-    SELECT n.node_id, n.name, n.role, n.active, n.role = 'standby' AS replicates, s.last_seen,
+    SELECT n.node_id, n.node_name, n.role, n.active, n.role = 'standby' AS replicates, s.last_seen,
            s.receive_lsn, s.replay_lsn, s.lag_seconds
     FROM repld.nodes n
     JOIN repld.status s ON s.node_id = n.node_id
@@ -90,7 +90,7 @@ WITH latest_primary AS (
 )
 SELECT l.node_id AS primary_node_id,
        m.node_id AS standby_node_id,
-       m.name AS standby_name,
+       m.node_name AS standby_name,
        m.role AS node_type,
        m.active,
        m.last_seen AS last_monitor_time,

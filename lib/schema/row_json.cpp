@@ -134,7 +134,7 @@ std::string nodes_json(const std::vector<node_row>& rows) {
     for (const auto& row : rows) {
         const std::string slot = fit_text(row.slot_name);
         list.push_back(json{{"node_id", row.id},
-                            {"name", fit_text(row.name)},
+                            {"node_name", fit_text(row.name)},
                             {"role", fit_text(row.role)},
                             {"active", row.active},
                             {"voter", row.voter},

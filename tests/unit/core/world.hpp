@@ -73,6 +73,7 @@ struct modelled_server {
     node_id upstream = 0;
     bool streaming = false;
     bool fails_to_start = false;
+    bool fails_to_promote = false;
     [[nodiscard]] wal_position position() const { return {history.back().timeline, end}; }
 };
 

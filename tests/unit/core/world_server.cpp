@@ -165,6 +165,12 @@ void world::end_promotion(host& h, timeline_id timeline, server_task_done& done)
         done.text = "the server died during its promotion";
         return;
     }
+    if (s.fails_to_promote) {
+        s.is = condition::standby;
+        done.ok = false;
+        done.text = "the server did not become writable";
+        return;
+    }
     done.position = s.position();
     s.is = condition::primary;
     s.upstream = 0;
