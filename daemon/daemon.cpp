@@ -108,9 +108,7 @@ node_daemon::node_daemon(asio::io_context& loop, daemon_start start, logging::lo
              },
              [this](const net::hello& who, const net::link_origin& origin) { return admit(who, origin); },
              [this](node_id from, const json& body) { on_peer_message(from, body); },
-             [this](node_id id, bool up, const net::hello& who) {
-                 log_.info(std::string(up ? "link to node " : "lost the link to node ") +
-                           std::to_string(id) + " (" + who.node_name + ")" + (up ? " is up" : ""));
+             [this](node_id, bool up, const net::hello&) {
                  if (up) publish_status();
              },
              [this](json request, net::request_origin origin, net::progress_sink progress) {
@@ -165,7 +163,8 @@ task<void> node_daemon::leave(std::string why) {
     if (leaving_) co_return;
     leaving_ = true;
     // Nobody watches the lease once this process has ended, so nothing may stay writable under it.
-    const auto left = co_await core_.request(step_down{std::move(why)}, std::chrono::seconds(25));
+    step_down order{std::move(why)};  // named: g++ 12 destroys an unnamed aggregate twice here
+    const auto left = co_await core_.request(std::move(order), std::chrono::seconds(25));
     if (!left) log_.warning("ends before its PostgreSQL was up again: " + left.error().message);
     // The release has been handed to the links; give them one turn to leave.
     asio::steady_timer last(loop_, std::chrono::milliseconds(50));

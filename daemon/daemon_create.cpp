@@ -5,7 +5,6 @@
 #include "platform/boottime.hpp"
 #include "postgres/conninfo.hpp"
 #include "schema/cluster_objects.hpp"
-#include "schema/hba_lines.hpp"
 #include "schema/password.hpp"
 
 namespace repld {
@@ -72,8 +71,9 @@ task<json> node_daemon::api_create(json args) {
     objects.database = own->get("dbname").value_or("repld");
     auto plan = co_await schema::plan_cluster_objects(objects, std::chrono::seconds(10));
     if (!plan) co_return refuse(plan.error());
-    std::vector<std::string> hosts{config_.peer.advertise.host};
-    json hba = schema::hba_lines(objects.role, objects.database, hosts);
+    // The hosts that will join are not known yet; samenet stands for the networks of this server.
+    json hba = json::array({"host " + objects.database + " " + objects.role + " samenet scram-sha-256",
+                            "host replication " + objects.role + " samenet scram-sha-256"});
     if (dry_run)
         co_return answer({{"cluster", name},
                           {"dry_run", true},

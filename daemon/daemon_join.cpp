@@ -9,6 +9,7 @@
 #include "postgres/conninfo.hpp"
 #include "postgres/controldata.hpp"
 #include "protocol/state_codec.hpp"
+#include "schema/hba_lines.hpp"
 
 namespace repld {
 
@@ -175,10 +176,17 @@ task<result<void>> node_daemon::prepare_server(const json& begin, bool replace, 
     }
     // The source must let us in before anything here is touched.
     auto reached = co_await postgres::connection::open(source_text, std::chrono::seconds(5));
-    if (!reached)
+    if (!reached) {
+        std::string lines;
+        if (const auto theirs = postgres::conninfo::parse(source_text))
+            for (const auto& line : schema::hba_lines(theirs->get("user").value_or("repld"),
+                                                      theirs->get("dbname").value_or("repld"),
+                                                      {config_.peer.advertise.host}))
+                lines += "\n  " + line;
         co_return error{errc::refused, "could not connect to the primary \"" + leader + "\"",
                         reached.error().message + " " + reached.error().detail,
-                        "Its pg_hba.conf needs: " + begin.value("pg_hba", json::array()).dump()};
+                        "Its listen_addresses must include the address of its conninfo, and its pg_hba.conf needs:" + lines};
+    }
     reached->reset();
     if (clone) {
         const auto seen = co_await server_->look();

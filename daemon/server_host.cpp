@@ -151,6 +151,15 @@ task<server_task_done> server_host::one(start_standby) {
         const auto finished = co_await rewind_or_clone(leader, lsn{}, 0);
         if (!finished) co_return failed(finished.error());
         doing_ = "starting";
+        co_return outcome(co_await start_from(leader));
+    }
+    if (std::error_code ec; std::filesystem::exists(rewound_marker(), ec)) {
+        const node_id leader = context_.leader();
+        if (leader == 0 || leader == context_.self) {
+            error why{errc::refused, "it was rewound and needs WAL of the leader, and no leader is known"};
+            co_return failed(why);
+        }
+        co_return outcome(co_await start_from(leader));
     }
     const auto started = co_await server_.start_as_standby(start_limit);
     if (started) co_await look();
@@ -207,10 +216,24 @@ task<server_task_done> server_host::one(rejoin_server t) {
         co_return failed(rejoined.error());
     }
     doing_ = "starting";
-    const auto started = co_await server_.start_as_standby(start_limit);
+    const auto started = co_await start_from(t.upstream);
     if (!started) co_return failed(started.error());
-    co_await look();
     co_return server_task_done{0, true, *rejoined, std::nullopt};
+}
+
+// A rewound server is consistent only with WAL of its source; until it has been up once, it is not
+// started without an upstream.
+std::filesystem::path server_host::rewound_marker() const { return context_.state_directory / "rewound"; }
+
+task<result<void>> server_host::start_from(node_id upstream) {
+    // Named: g++ 12 destroys an unnamed aggregate twice in a co_await expression.
+    postgres::upstream_target from{context_.upstream_conninfo(upstream), postgres::slot_name(context_.self)};
+    const auto started = co_await server_.start_as_standby(start_limit, std::move(from));
+    if (!started) co_return started;
+    // It lets clients in, so it is consistent: from now on it can be started alone.
+    if (auto gone = platform::remove_file_durably(rewound_marker()); !gone) co_return gone;
+    co_await look();
+    co_return started;
 }
 
 task<result<std::string>> server_host::rewind_or_clone(node_id upstream, lsn fork, timeline_id own) {
@@ -224,6 +247,8 @@ task<result<std::string>> server_host::rewind_or_clone(node_id upstream, lsn for
               "",
               "Set \"rejoin\" to clone, or clone this node again, and switch wal_log_hints on for the next time."};
     if (rewindable) {
+        if (auto marked = platform::write_file_durably(rewound_marker(), "", 0600); !marked)
+            co_return marked.error();
         postgres::rewind_request request;
         request.source_conninfo = source;
         request.source_timeline = context_.last_timeline();
@@ -235,6 +260,9 @@ task<result<std::string>> server_host::rewind_or_clone(node_id upstream, lsn for
         auto report = co_await postgres::rewind(server_, std::move(request));
         if (report) co_return report->text;
         why = report.error();
+        // Refused before anything was changed: it can be started as it was.
+        if (!postgres::rewind_interrupted(context_.state_directory))
+            if (auto gone = platform::remove_file_durably(rewound_marker()); !gone) co_return gone.error();
     }
     if (policy != rejoin_policy::clone) co_return why;
     if (context_.log) context_.log->warning("cannot rewind, clones instead: " + why.message);
@@ -252,6 +280,7 @@ task<result<std::string>> server_host::rewind_or_clone(node_id upstream, lsn for
     if (!cloned) co_return cloned.error();
     if (auto cleared = postgres::clear_rewind_marker(context_.state_directory); !cleared)
         co_return cleared.error();
+    if (auto gone = platform::remove_file_durably(rewound_marker()); !gone) co_return gone.error();
     co_return std::string("was cloned again from the primary (" + why.message + ")");
 }
 

@@ -64,7 +64,10 @@ private:
     task<server_task_done> one(promote_server t);
     task<server_task_done> one(follow_upstream t);
     task<server_task_done> one(rejoin_server t);
+    // After a rewind or a clone: streams from the start.
+    task<result<void>> start_from(node_id upstream);
     task<result<std::string>> rewind_or_clone(node_id upstream, lsn fork, timeline_id own);
+    [[nodiscard]] std::filesystem::path rewound_marker() const;
     void postmaster_died();
 
     asio::any_io_executor executor_;

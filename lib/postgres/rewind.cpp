@@ -5,6 +5,7 @@
 #include "platform/files.hpp"
 #include "postgres/clone_config.hpp"
 #include "postgres/controldata.hpp"
+#include "postgres/rewind_fetch.hpp"
 #include "postgres/rewind_fork.hpp"
 #include "postgres/rewind_marker.hpp"
 #include "postgres/rewind_run.hpp"
@@ -24,6 +25,8 @@ constexpr duration program_limit = 30s;
 constexpr duration count_limit = 60s;
 // Whatever the caller's limit: what is half put back is worse than late.
 constexpr duration put_back_limit = 5min;
+// Segments of common WAL that are fetched from the source; more than that is a clone's work.
+constexpr int fetched_max = 256;
 constexpr std::size_t history_bytes_max = 1024 * 1024;
 
 bool cleanly_stopped(const control_data& c) {
@@ -180,6 +183,24 @@ result<void> put_back(const plan& p, bool rewound) {
     return clear_rewind_marker(p.request.state_directory);
 }
 
+// pg_rewind stops at the first segment that is missing before it has changed anything.
+task<result<rewind_outcome>> run_with_all_wal(local_server& server, const plan& p,
+                                              program_conninfo source) {
+    for (int fetched = 0;; ++fetched) {
+        auto ran = co_await run_pg_rewind(p.bin, p.data, source, until(p.deadline));
+        if (!ran || ran->succeeded || ran->touched || fetched == fetched_max) co_return ran;
+        const auto segment = missing_segment(ran->words, p.fork);
+        if (!segment) co_return ran;
+        auto got =
+            co_await fetch_segment(server, p.request.source_conninfo, *segment, p.fork, p.deadline);
+        if (!got) {
+            ran->words +=
+                "\nThe missing WAL could not be fetched from the source: " + got.error().message;
+            co_return ran;
+        }
+    }
+}
+
 std::string describe_loss(const rewind_report& report, const plan& p) {
     if (report.method == "none") return "no rewind was required";
     std::string text =
@@ -217,7 +238,7 @@ task<result<rewind_report>> rewind(local_server& server, rewind_request request)
     auto ready = co_await server.on_disk(std::move(before), until(p.deadline));
     if (!ready) co_return std::move(ready).error();
 
-    auto ran = co_await run_pg_rewind(p.bin, p.data, *source, until(p.deadline));
+    auto ran = co_await run_with_all_wal(server, p, *source);
     const bool untouched = ran && !ran->touched && !p.resumed;
     if (!ran || (!ran->succeeded && !untouched)) {
         co_return error{errc::needs_person, "could not rewind the data directory",

@@ -99,6 +99,15 @@ result<void> drop_stale_pid_file(const std::filesystem::path& data_directory) {
     if (!process || process->state != process::process_state::zombie) return {};
     const auto living = living_server_processes(data_directory);
     if (!living || !living->empty()) return {};
+    // The socket's own lock file names the same process; the first line is its number.
+    if (!file->socket_directory.empty() && file->port != 0) {
+        auto lock = file->socket_directory / (".s.PGSQL." + std::to_string(file->port) + ".lock");
+        if (lock.is_relative()) lock = data_directory / lock;
+        const auto owner = platform::read_file(lock, 64 * 1024);
+        if (owner && owner->starts_with(std::to_string(file->pid) + "\n")) {
+            if (auto gone = platform::remove_file_durably(lock); !gone) return gone;
+        }
+    }
     return platform::remove_file_durably(path);
 }
 

@@ -26,9 +26,10 @@ namespace repld::postgres {
 [[nodiscard]] task<result<void>> kill_all(std::filesystem::path data_directory,
                                           std::vector<server_process> noted, boot_time deadline);
 
-// Removes postmaster.pid where it names a postmaster that is dead and was not reaped (an init that
-// does not reap: containers): PostgreSQL takes a zombie for a living server and does not start.
-// Does nothing when any process of the server lives. Errors: io.
+// Removes postmaster.pid, and the lock file of its first socket, where it names a postmaster that
+// is dead and was not reaped (an init that does not reap: containers): PostgreSQL takes a zombie
+// for a living server and does not start. Does nothing when any process of the server lives.
+// Errors: io.
 [[nodiscard]] result<void> drop_stale_pid_file(const std::filesystem::path& data_directory);
 
 }  // namespace repld::postgres

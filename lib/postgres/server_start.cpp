@@ -28,7 +28,7 @@ constexpr duration look_at_progress = 200ms;
 constexpr std::size_t log_lines_shown = 12;
 constexpr std::size_t log_bytes_read = 8192;
 
-result<void> prepare(const fs::path& data_directory) {
+result<void> prepare(const fs::path& data_directory, const upstream_target& upstream) {
     // All of these files decide what the server becomes; standby.signal comes first, so that a
     // crash in between leaves a server that starts as a standby.
     if (auto put = put_standby_signal(data_directory); !put) return put;
@@ -36,7 +36,8 @@ result<void> prepare(const fs::path& data_directory) {
     if (auto gone = drop_reservations(data_directory); !gone) return gone;
     if (auto kept = keep_wal(data_directory); !kept) return kept;
     if (auto gone = drop_stale_pid_file(data_directory); !gone) return gone;
-    return write_auto_settings(data_directory, {{"primary_conninfo", std::string()}});
+    return write_auto_settings(data_directory, {{"primary_conninfo", upstream.conninfo},
+                                                {"primary_slot_name", upstream.slot}});
 }
 
 // The arguments of the last start, quoted for a shell as the server wrote them: a configuration
@@ -201,10 +202,11 @@ task<result<void>> local_server::state::start(std::function<result<void>()> prep
     co_return co_await wait_until_up(limit);
 }
 
-task<result<void>> local_server::start_as_standby(duration limit) {
+task<result<void>> local_server::start_as_standby(duration limit, upstream_target upstream) {
     const auto held = state_;
-    std::function<result<void>()> work = [directory = held->settings.data_directory] {
-        return prepare(directory);
+    std::function<result<void>()> work = [directory = held->settings.data_directory,
+                                          upstream = std::move(upstream)] {
+        return prepare(directory, upstream);
     };
     co_return co_await held->start(std::move(work), limit);
 }

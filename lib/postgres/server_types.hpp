@@ -109,6 +109,12 @@ struct promotion {
     lsn wal_end{};  // flushed, right after the promotion
 };
 
+// Where a standby streams from; empty: nowhere.
+struct upstream_target {
+    std::string conninfo{};
+    std::string slot{};
+};
+
 enum class stop_mode { fast, immediate };
 
 }  // namespace repld::postgres

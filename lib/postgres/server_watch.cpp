@@ -11,7 +11,10 @@ using stop_timer = std::shared_ptr<asio::steady_timer>;
 // Ends with the process, or when the timer, which never expires by itself, is cancelled.
 task<void> wait_for_death(process::process_watch watch, stop_timer stop,
                           std::function<void()> died) {
-    co_await (watch.wait_dead() || stop->async_wait(as_result));
+    auto death = watch.wait_dead();
+    auto stopped = stop->async_wait(as_result);
+    auto either = std::move(death) || std::move(stopped);
+    co_await std::move(either);
     if (watch.dead()) died();
 }
 

@@ -21,8 +21,8 @@ cluster_state with_dead_ends() {
     return s;
 }
 
-// The slow way: every byte of WAL up to a position is labelled with the timeline that it was written
-// on; a position is on the branch when its labels are a beginning of the branch's.
+// The slow way: every byte of WAL up to a position is labelled with the timeline that it was
+// written on; a position is on the branch when its labels are a beginning of the branch's.
 std::vector<timeline_id> bytes_of(const cluster_state& s, timeline_id timeline, std::uint64_t end) {
     std::map<timeline_id, timeline_entry> entries;
     for (const auto& e : s.timelines) entries[e.timeline] = e;
@@ -67,8 +67,10 @@ TEST_CASE("locate agrees with a slow second way at every position") {
             INFO("timeline " << entry.timeline << " at " << end);
             // A timeline without a byte of its own is still another one when it is a dead end.
             const bool dead_end = entry.timeline == 2 || entry.timeline == 4;
-            if (found.is == relation::on_branch) REQUIRE(common == own.size());
-            else REQUIRE((common < own.size() || dead_end));
+            if (found.is == relation::on_branch)
+                REQUIRE(common == own.size());
+            else
+                REQUIRE((common < own.size() || dead_end));
             REQUIRE(found.counts.end.value == common);
         }
     }

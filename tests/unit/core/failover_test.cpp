@@ -18,7 +18,8 @@ const Task* last_task(const world& w, node_id id) {
 
 }  // namespace
 
-TEST_CASE("the postmaster dies: released at once, another leads, the old one comes back by itself") {
+TEST_CASE(
+    "the postmaster dies: released at once, another leads, the old one comes back by itself") {
     const auto witnesses = GENERATE(0U, 1U);
     world w({witnesses == 0 ? 3U : 2U, witnesses, {}, 1});
     w.create_and_join_all();
@@ -98,7 +99,8 @@ TEST_CASE("the host of the primary dies: another leads when the lease is over") 
     CHECK_SAFE(w);
 }
 
-TEST_CASE("three failovers in a row: each time one primary, everybody follows, timelines only go up") {
+TEST_CASE(
+    "three failovers in a row: each time one primary, everybody follows, timelines only go up") {
     world w({3, 1, {}, 1});
     w.create_and_join_all();
     for (timeline_id timeline = 2; timeline <= 4; ++timeline) {
@@ -139,7 +141,8 @@ TEST_CASE("of equals the one with the higher priority is elected, then the lower
     CHECK_SAFE(w);
 }
 
-TEST_CASE("a promotion under way that dies is released, and its timeline is given to nobody again") {
+TEST_CASE(
+    "a promotion under way that dies is released, and its timeline is given to nobody again") {
     world w({3, 0, {}, 1});
     w.create_and_join_all();
     w.write_bytes = 0;
@@ -151,19 +154,6 @@ TEST_CASE("a promotion under way that dies is released, and its timeline is give
     w.at(2).times.promote = 100ms;
     REQUIRE(w.run_until([&] { return w.leader() != 0; }, 20s));
     CHECK(w.value(w.leader()).last_timeline() == 3);
-    CHECK_SAFE(w);
-}
-
-TEST_CASE("a server that cannot be promoted does not keep another from it") {
-    world w({3, 0, {}, 1});
-    w.create_and_join_all();
-    w.write_bytes = 0;
-    w.run_for(20ms);
-    w.at(2).server.fails_to_promote = true;
-    w.power_off(1);
-    w.run_until([&] { return w.leader() == 3; }, 60s);
-    INFO(w.tell());
-    CHECK(w.leader() == 3);
     CHECK_SAFE(w);
 }
 
@@ -189,5 +179,18 @@ TEST_CASE("a release that is lost costs a lease, no more") {
     };
     w.crash_postmaster(1);
     CHECK(w.run_until([&] { return w.leader() != 0; }, 10s));
+    CHECK_SAFE(w);
+}
+
+TEST_CASE("a server that cannot be promoted does not keep another from it") {
+    world w({3, 0, {}, 1});
+    w.create_and_join_all();
+    w.write_bytes = 0;
+    w.run_for(20ms);
+    w.at(2).server.fails_to_promote = true;
+    w.power_off(1);
+    w.run_until([&] { return w.leader() == 3; }, 60s);
+    INFO(w.tell());
+    CHECK(w.leader() == 3);
     CHECK_SAFE(w);
 }

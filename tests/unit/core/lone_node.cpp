@@ -15,7 +15,9 @@ node_config config_of(const durable_state& durable, std::uint64_t seed) {
 
 }  // namespace
 
-wal_position at_lsn(std::uint64_t end, timeline_id timeline) { return {timeline, lsn{end}}; }
+wal_position at_lsn(std::uint64_t end, timeline_id timeline) {
+    return {timeline, lsn{end}};
+}
 
 cluster_state agreed(version_number version, node_id leader) {
     cluster_state value;
@@ -59,21 +61,32 @@ lone_node::lone_node(durable_state durable, std::uint64_t seed)
 void lone_node::take(std::vector<action> actions) {
     std::vector<std::uint64_t> written;
     for (action& a : actions) {
-        if (const auto* p = std::get_if<persist>(&a)) written.push_back(p->sequence);
-        else if (auto* s = std::get_if<send>(&a)) sent.push_back(std::move(*s));
-        else if (auto* t = std::get_if<run_server_task>(&a)) tasks.push_back(std::move(*t));
-        else if (auto* n = std::get_if<note>(&a)) notes.push_back(std::move(*n));
-        else if (auto* r = std::get_if<reply>(&a)) replies.push_back(std::move(*r));
+        if (const auto* p = std::get_if<persist>(&a))
+            written.push_back(p->sequence);
+        else if (auto* s = std::get_if<send>(&a))
+            sent.push_back(std::move(*s));
+        else if (auto* t = std::get_if<run_server_task>(&a))
+            tasks.push_back(std::move(*t));
+        else if (auto* n = std::get_if<note>(&a))
+            notes.push_back(std::move(*n));
+        else if (auto* r = std::get_if<reply>(&a))
+            replies.push_back(std::move(*r));
     }
     for (const std::uint64_t sequence : written) {
-        if (disk_held_) held_.push_back(sequence);
-        else feed(disk_done{sequence, true, {}});
+        if (disk_held_)
+            held_.push_back(sequence);
+        else
+            feed(disk_done{sequence, true, {}});
     }
 }
 
-void lone_node::feed(const event& e) { take(daemon.step(now, e)); }
+void lone_node::feed(const event& e) {
+    take(daemon.step(now, e));
+}
 
-void lone_node::receive(node_id sender, message body) { receive(from(sender), std::move(body)); }
+void lone_node::receive(node_id sender, message body) {
+    receive(from(sender), std::move(body));
+}
 
 void lone_node::release_disk(bool ok) {
     disk_held_ = false;
@@ -179,14 +192,24 @@ envelope lone_node::from(node_id sender) {
     return {sender, "main", 4711, 1000 + sender, 1, 1, 0};
 }
 
-accept lone_node::accept_of(node_id leader, term_number term, round_number round, cluster_state value) {
+accept lone_node::accept_of(node_id leader, term_number term, round_number round,
+                            cluster_state value) {
     value.leader = leader;
-    return {{term, leader}, leader == 1 && term == 1 ? attempt_of_1 : 77, round, 100 + leader,
-            std::move(value), {}};
+    return {{term, leader},
+            leader == 1 && term == 1 ? attempt_of_1 : 77,
+            round,
+            100 + leader,
+            std::move(value),
+            {}};
 }
 
-heartbeat lone_node::heartbeat_of(node_id leader, term_number term, round_number round, bool writable) {
-    return {{term, leader}, leader == 1 && term == 1 ? attempt_of_1 : 77, round, 100 + leader, 5,
+heartbeat lone_node::heartbeat_of(node_id leader, term_number term, round_number round,
+                                  bool writable) {
+    return {{term, leader},
+            leader == 1 && term == 1 ? attempt_of_1 : 77,
+            round,
+            100 + leader,
+            5,
             {writable, at_lsn(5000)}};
 }
 

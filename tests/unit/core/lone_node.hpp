@@ -1,8 +1,8 @@
-// One node alone with the test: every message that it receives is made by hand, and everything that it
-// does is kept. The disk is immediate unless it is held.
+// One node alone with the test: every message that it receives is made by hand, and everything that
+// it does is kept. The disk is immediate unless it is held.
 //
-// The cluster around it: 1, 2, 4 and 5 are data nodes, 3 is a witness; 1, 2 and 3 vote; node 1 leads
-// under ballot 1.1 on timeline 1.
+// The cluster around it: 1, 2, 4 and 5 are data nodes, 3 is a witness; 1, 2 and 3 vote; node 1
+// leads under ballot 1.1 on timeline 1.
 #pragma once
 
 #include <optional>
@@ -25,7 +25,9 @@ public:
 
     void feed(const event& e);
     void receive(node_id from, message body);
-    void receive(const envelope& from, message body) { feed(message_received{from, std::move(body)}); }
+    void receive(const envelope& from, message body) {
+        feed(message_received{from, std::move(body)});
+    }
     void pass(duration d);  // with a tick every 10 ms
     void hold_disk() { disk_held_ = true; }
     void release_disk(bool ok = true);
@@ -34,7 +36,8 @@ public:
     void see_primary(std::uint64_t end, timeline_id timeline = 1);
     void task_done(bool ok = true, std::optional<wal_position> position = {});
 
-    // Elected by promises of `voters`, whose accepts are not answered yet. Precondition: it may lead.
+    // Elected by promises of `voters`, whose accepts are not answered yet. Precondition: it may
+    // lead.
     void campaign(const voter_set& voters, std::optional<accepted_value> promised = {});
     // Answers the newest accept or heartbeat of this node in the name of `from`.
     void grant_as(node_id from);
@@ -62,8 +65,8 @@ public:
     [[nodiscard]] static envelope from(node_id id);
     [[nodiscard]] static accept accept_of(node_id leader, term_number term, round_number round,
                                           cluster_state value);
-    [[nodiscard]] static heartbeat heartbeat_of(node_id leader, term_number term, round_number round,
-                                                bool writable = false);
+    [[nodiscard]] static heartbeat heartbeat_of(node_id leader, term_number term,
+                                                round_number round, bool writable = false);
     static constexpr nonce attempt_of_1 = 11;
 
     boot_time now{std::chrono::hours(1)};

@@ -5,7 +5,8 @@
 using namespace repld;
 using namespace repld::test;
 
-TEST_CASE("the primary's host is cut off: it stops before its lease ends, then another is promoted") {
+TEST_CASE(
+    "the primary's host is cut off: it stops before its lease ends, then another is promoted") {
     world w({3, 0, {}, 1});
     w.create_and_join_all();
     w.at(1).times.fence = 10s;  // a fast stop that hangs: the deadline counts
@@ -45,7 +46,8 @@ TEST_CASE("the leader is heard by nobody but hears all: the same") {
     CHECK_SAFE(w);
 }
 
-TEST_CASE("all others are stopped: the primary stops accepting writes; one comes back and it goes on") {
+TEST_CASE(
+    "all others are stopped: the primary stops accepting writes; one comes back and it goes on") {
     world w({3, 1, {}, 1});
     w.create_and_join_all();
     for (const node_id id : {2U, 3U, 4U}) w.power_off(id);

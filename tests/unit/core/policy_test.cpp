@@ -90,7 +90,8 @@ TEST_CASE("max_lag: a standby too far behind what the last primary said is not p
     CHECK_SAFE(w);
 }
 
-TEST_CASE("on_crash = restart: the postmaster is started again under the same lease; then promote") {
+TEST_CASE(
+    "on_crash = restart: the postmaster is started again under the same lease; then promote") {
     world w({3, 0, {}, 1});
     w.create_and_join_all();
     REQUIRE(w.set("on_crash", "restart"));

@@ -15,13 +15,15 @@ voter_set set_of(unsigned bits) {
     return s;
 }
 
-// The slow way: won when the rest cannot be a majority whatever it says; lost when no way of answering
-// of those who are silent makes it won.
+// The slow way: won when the rest cannot be a majority whatever it says; lost when no way of
+// answering of those who are silent makes it won.
 bool is_majority(unsigned yes, unsigned voters) {
     return 2 * set_of(yes & voters).size() > set_of(voters).size();
 }
 
-std::optional<boot_time> moment_of(node_id id) { return boot_time{std::chrono::seconds(id * id % 11)}; }
+std::optional<boot_time> moment_of(node_id id) {
+    return boot_time{std::chrono::seconds(id * id % 11)};
+}
 
 }  // namespace
 
@@ -36,7 +38,7 @@ TEST_CASE("votes among up to seven voters agree with their definition") {
                     return no >> (id - 1) & 1U ? ballot_answer::no : ballot_answer::none;
                 };
                 const tally got = count_votes(set_of(voters), answer);
-                const tally expected = is_majority(yes, voters)            ? tally::won
+                const tally expected = is_majority(yes, voters)             ? tally::won
                                        : !is_majority(voters & ~no, voters) ? tally::lost
                                                                             : tally::pending;
                 if (got != expected) FAIL("voters " << voters << " yes " << yes << " no " << no);

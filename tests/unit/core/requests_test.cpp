@@ -5,7 +5,8 @@
 using namespace repld;
 using namespace repld::test;
 
-TEST_CASE("step_down: fenced, released, up again as a standby, then answered; another leads at once") {
+TEST_CASE(
+    "step_down: fenced, released, up again as a standby, then answered; another leads at once") {
     world w({3, 0, {}, 1});
     w.create_and_join_all();
     const duration asked = w.now();
@@ -83,7 +84,7 @@ TEST_CASE("settings: all of a request or nothing") {
     const auto before = w.value(1);
     for (const auto& changes : std::vector<std::vector<std::pair<std::string, std::string>>>{
              {{"max_lag", "1MB"}, {"no_such_key", "1"}},
-             {{"max_lag", "1MB"}, {"heartbeat_interval", "5s"}},
+             {{"max_lag", "1MB"}, {"heartbeat_interval", "3s"}},
              {{"synchronous", "1"}}}) {
         const auto request = w.ask(1, change_settings{changes});
         REQUIRE(w.answer(request) != nullptr);
@@ -94,16 +95,18 @@ TEST_CASE("settings: all of a request or nothing") {
     const auto same = w.ask(1, change_settings{{{"max_lag", "16MB"}}});
     CHECK(w.answer(same)->has_value());
     // Neither alone is possible: a longer heartbeat needs the longer lease.
-    const auto both = w.ask(1, change_settings{{{"lease_duration", "30s"}, {"heartbeat_interval", "5s"}}});
+    const auto both =
+        w.ask(1, change_settings{{{"lease_duration", "12s"}, {"heartbeat_interval", "3s"}}});
     w.run_for(1s);
     INFO(w.tell());
     REQUIRE(w.answer(both) != nullptr);
     CHECK(w.answer(both)->has_value());
     w.run_for(1s);
-    for (const node_id id : w.ids()) CHECK(w.value(id).settings.lease_duration == 30s);
+    for (const node_id id : w.ids()) CHECK(w.value(id).settings.lease_duration == 12s);
 }
 
-TEST_CASE("a change that was not committed when the leader stepped down is answered, not forgotten") {
+TEST_CASE(
+    "a change that was not committed when the leader stepped down is answered, not forgotten") {
     world w({3, 0, {}, 1});
     w.create_and_join_all();
     w.cut(1);
@@ -121,7 +124,8 @@ TEST_CASE("the number of waiting requests is bounded") {
     lone_node leader(stored(2));
     leader.lead({2, 3});
     for (std::uint64_t i = 0; i < 200; ++i)
-        leader.feed(operator_request{i, change_settings{{{"max_lag", std::to_string(i + 1) + "MB"}}}});
+        leader.feed(
+            operator_request{i, change_settings{{{"max_lag", std::to_string(i + 1) + "MB"}}}});
     std::size_t refused = 0;
     for (const reply& r : leader.replies)
         if (!r.outcome && r.outcome.error().message == "too many changes are waiting") ++refused;

@@ -106,7 +106,8 @@ TEST_CASE("the leader's disk fails: the others' votes keep its lease") {
     CHECK_SAFE(w);
 }
 
-TEST_CASE("a single node whose disk fails stops before its lease ends, and comes back with the disk") {
+TEST_CASE(
+    "a single node whose disk fails stops before its lease ends, and comes back with the disk") {
     world w({1, 0, {}, 1});
     w.create(1);
     w.run_for(10s);

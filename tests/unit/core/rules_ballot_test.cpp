@@ -9,8 +9,8 @@ namespace {
 
 constexpr duration default_lease = 6s;
 
-const promise_answer* prepare_from(lone_node& n, node_id candidate, term_number term, nonce attempt = 77,
-                                   nonce token = 0) {
+const promise_answer* prepare_from(lone_node& n, node_id candidate, term_number term,
+                                   nonce attempt = 77, nonce token = 0) {
     n.receive(candidate, prepare{{term, candidate}, attempt, at_lsn(5000), token});
     return n.last<promise_answer>(candidate);
 }
@@ -42,7 +42,8 @@ TEST_CASE("R1 durable first: a promise that the disk refused never leaves") {
     CHECK(answer->promised);
 }
 
-TEST_CASE("R1 durable first: without it a crash forgets a promise, and two leaders have a majority") {
+TEST_CASE(
+    "R1 durable first: without it a crash forgets a promise, and two leaders have a majority") {
     // The witness promises 5.2 and crashes before the write; then 5.4's lower ballot 4.4 comes.
     const auto violated = [] {
         durable_state disk = stored(3);
@@ -101,7 +102,8 @@ TEST_CASE("R3 order: one proposal at a time, and it is sent until a majority has
 }
 
 TEST_CASE("R4 promise: a heartbeat raises the promise before it is answered") {
-    // Not in the majority that elected 5.2, the witness hears its heartbeat, then a late one of 1.1.
+    // Not in the majority that elected 5.2, the witness hears its heartbeat, then a late one
+    // of 1.1.
     const auto violated = [] {
         lone_node witness(stored(3));
         witness.receive(2, lone_node::heartbeat_of(2, 5, 1));

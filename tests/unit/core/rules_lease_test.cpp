@@ -198,7 +198,8 @@ TEST_CASE("R8 holding: while a change is under way both sets hold the lease") {
     CHECK(leader.daemon.lease_end().has_value());
 }
 
-TEST_CASE("R9 after its start: a voter promises nobody for the longest figure it may have granted") {
+TEST_CASE(
+    "R9 after its start: a voter promises nobody for the longest figure it may have granted") {
     const auto violated = [] {
         durable_state disk = stored(3);
         disk.grant_max = 6s;
@@ -240,7 +241,8 @@ TEST_CASE("R10 closing: no heartbeat of a closed ballot is answered") {
         lone_node witness(stored(3));
         witness.receive(1, lone_node::heartbeat_of(1, 1, 1));
         witness.receive(1, release{{1, 1}});
-        witness.receive(1, lone_node::heartbeat_of(1, 1, 2));  // late, or of a leader that came back
+        witness.receive(1,
+                        lone_node::heartbeat_of(1, 1, 2));  // late, or of a leader that came back
         return witness.last<grant_answer>(1)->granted && witness.last<grant_answer>(1)->round == 2;
     };
     CHECK(holds_and_is_needed(rule::closed_ballots, violated));

@@ -1,5 +1,5 @@
-// R13 to R19: what a data node does with its server before it promises. Each test shows its rule, and
-// what happens without it.
+// R13 to R19: what a data node does with its server before it promises. Each test shows its rule,
+// and what happens without it.
 #include "catch.hpp"
 #include "lone_node.hpp"
 
@@ -25,7 +25,8 @@ TEST_CASE("R13 not writable: no promise while the own server may be writable") {
     const auto violated = [] {
         lone_node n(stored(2));
         n.see_primary(6000);
-        n.task_done(false);  // the fence of a writable server without a lease does not work at first
+        n.task_done(
+            false);  // the fence of a writable server without a lease does not work at first
         n.forget();
         ask(n, 4, 5, 6000);
         if (!n.tasks.empty() && std::holds_alternative<freeze_server>(n.tasks.back().what))
@@ -221,7 +222,8 @@ TEST_CASE("R19 pre-vote: who would find no majority prepares nothing") {
             n.pass(100ms);
             n.see_standby(5000, 1);
         }
-        return n.last_task<freeze_server>() != nullptr || n.daemon.durable().promise.to != ballot{1, 1};
+        return n.last_task<freeze_server>() != nullptr ||
+               n.daemon.durable().promise.to != ballot{1, 1};
     };
     CHECK(holds_and_is_needed(rule::prevote, violated));
 }
@@ -250,7 +252,8 @@ TEST_CASE("R19 pre-vote: the answer binds nobody") {
 
 TEST_CASE("R19 pre-vote: a ballot closed above the promise does not shut its node out for ever") {
     lone_node witness(stored(3));
-    // Node 2 was elected by others under 9.2, gave up, and its release is the first that 3 hears of it.
+    // Node 2 was elected by others under 9.2, gave up, and its release is the first that 3 hears of
+    // it.
     witness.receive(2, release{{9, 2}});
     witness.receive(2, prevote_request{1, at_lsn(5000)});
     REQUIRE(witness.last<prevote_answer>(2) != nullptr);

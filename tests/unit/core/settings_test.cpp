@@ -78,15 +78,32 @@ TEST_CASE("values are read, and shown in their shortest form") {
 
 TEST_CASE("values that cannot be meant are refused and say what was expected") {
     const auto [key, value] = GENERATE(table<std::string, std::string>({
-        {"lease_duration", "6"},      {"lease_duration", ""},       {"lease_duration", "-6s"},
-        {"clock_drift_max", "1"},     {"clock_drift_max", "21%"},   {"clock_drift_max", "1.%"},
-        {"clock_drift_max", "-1%"},   {"clock_drift_max", "%"},     {"clock_drift_max", "1.00001%"},
-        {"demote_margin", "7s"},      {"demote_margin", "101%"},    {"failover", "Automatic"},
-        {"failover_limit", "5"},      {"failover_limit", "0/10m"},  {"failover_limit", "5/0s"},
-        {"failover_limit", "5/"},     {"failover_limit", "/10m"},   {"failover_limit", "-1/10m"},
-        {"on_crash", "die"},          {"max_lag", "16"},            {"synchronous", "-1"},
-        {"synchronous", "101"},       {"synchronous", "1x"},        {"strict", "maybe"},
-        {"rejoin", "Rewind"},         {"history", "2"},
+        {"lease_duration", "6"},
+        {"lease_duration", ""},
+        {"lease_duration", "-6s"},
+        {"clock_drift_max", "1"},
+        {"clock_drift_max", "21%"},
+        {"clock_drift_max", "1.%"},
+        {"clock_drift_max", "-1%"},
+        {"clock_drift_max", "%"},
+        {"clock_drift_max", "1.00001%"},
+        {"demote_margin", "7s"},
+        {"demote_margin", "101%"},
+        {"failover", "Automatic"},
+        {"failover_limit", "5"},
+        {"failover_limit", "0/10m"},
+        {"failover_limit", "5/0s"},
+        {"failover_limit", "5/"},
+        {"failover_limit", "/10m"},
+        {"failover_limit", "-1/10m"},
+        {"on_crash", "die"},
+        {"max_lag", "16"},
+        {"synchronous", "-1"},
+        {"synchronous", "101"},
+        {"synchronous", "1x"},
+        {"strict", "maybe"},
+        {"rejoin", "Rewind"},
+        {"history", "2"},
     }));
     INFO(key << " = " << value);
     const auto changed = with_setting(cluster_settings{}, key, value);
@@ -124,9 +141,10 @@ TEST_CASE("of a lease the holder may use (1-d)/(1+d)") {
     cluster_settings s;
     for (const std::uint32_t ppm : {0U, 1U, 10000U, 50000U, 200000U}) {
         s.clock_drift_max_ppm = ppm;
-        for (const duration figure : {duration(1), duration(500ms), duration(6s), duration(24h * 40)}) {
-            const long double exact = static_cast<long double>(figure.count()) * (1000000.0L - ppm) /
-                                      (1000000.0L + ppm);
+        for (const duration figure :
+             {duration(1), duration(500ms), duration(6s), duration(24h * 40)}) {
+            const long double exact =
+                static_cast<long double>(figure.count()) * (1000000.0L - ppm) / (1000000.0L + ppm);
             const auto usable = s.usable(figure).count();
             CHECK(static_cast<long double>(usable) <= exact + 0.5L);
             CHECK(static_cast<long double>(usable) >= exact - 2.0L);

@@ -92,7 +92,8 @@ void world::tick_later(host& h) {
     if (!h.daemon || h.suspended) return;
     const node_id id = h.config.id;
     const duration wait = std::max<duration>(h.daemon->next_deadline() - clock(id), 0s);
-    const auto true_wait = duration(static_cast<std::int64_t>(static_cast<double>(wait.count()) / h.rate));
+    const auto true_wait =
+        duration(static_cast<std::int64_t>(static_cast<double>(wait.count()) / h.rate));
     // One microsecond more, so that rounding never wakes a node before its deadline.
     schedule(now_ + true_wait + 1us, [this, id, number = ++h.tick_number] {
         if (at(id).tick_number == number)
@@ -105,7 +106,8 @@ void world::tick_later(host& h) {
 void world::start_daemon(node_id id) {
     host& h = at(id);
     ++h.instance;
-    // Another seed at each start: a daemon that came back knows nothing of its former random numbers.
+    // Another seed at each start: a daemon that came back knows nothing of its former random
+    // numbers.
     h.config.seed = options_.seed * 1000003 + id * 101 + h.restarts++;
     h.daemon = std::make_unique<node>(h.config, h.disk, clock(id));
     perform(h, h.daemon->start(clock(id)));
@@ -137,7 +139,9 @@ void world::power_off(node_id id) {
     at(id).server.streaming = false;
 }
 
-void world::power_on(node_id id) { start_daemon(id); }
+void world::power_on(node_id id) {
+    start_daemon(id);
+}
 
 void world::suspend(node_id id) {
     host& h = at(id);
@@ -172,12 +176,18 @@ void world::feed(node_id id, const event& e) {
 void world::perform(host& h, std::vector<action> actions) {
     const node_id id = h.config.id;
     for (action& a : actions) {
-        if (const auto* p = std::get_if<persist>(&a)) write(h, *p);
-        else if (const auto* s = std::get_if<send>(&a)) deliver(id, *s);
-        else if (const auto* t = std::get_if<run_server_task>(&a)) carry_out(h, *t);
-        else if (std::holds_alternative<observe_now>(a)) observe(h, 2ms);
-        else if (const auto* n = std::get_if<note>(&a)) story.push_back({now_, id, *n});
-        else if (const auto* r = std::get_if<reply>(&a)) answers_.insert_or_assign(r->request, r->outcome);
+        if (const auto* p = std::get_if<persist>(&a))
+            write(h, *p);
+        else if (const auto* s = std::get_if<send>(&a))
+            deliver(id, *s);
+        else if (const auto* t = std::get_if<run_server_task>(&a))
+            carry_out(h, *t);
+        else if (std::holds_alternative<observe_now>(a))
+            observe(h, 2ms);
+        else if (const auto* n = std::get_if<note>(&a))
+            story.push_back({now_, id, *n});
+        else if (const auto* r = std::get_if<reply>(&a))
+            answers_.insert_or_assign(r->request, r->outcome);
     }
 }
 
@@ -186,18 +196,22 @@ void world::write(host& h, const persist& p) {
     schedule(now_ + h.disk_delay, [this, id, p, instance = h.instance] {
         host& writer = at(id);
         if (writer.instance != instance) return;  // the crash came first
-        if (writer.disk_broken) return feed(id, disk_done{p.sequence, false, "no space left on device"});
+        if (writer.disk_broken)
+            return feed(id, disk_done{p.sequence, false, "no space left on device"});
         writer.disk = p.state;
         check_committed(p.state);
         feed(id, disk_done{p.sequence, true, {}});
     });
 }
 
-bool world::linked(node_id from, node_id to) const { return !cuts_.contains({from, to}); }
+bool world::linked(node_id from, node_id to) const {
+    return !cuts_.contains({from, to});
+}
 
 void world::deliver(node_id from, const send& s) {
     if (!hosts_.contains(s.to) || !linked(from, s.to)) return;
-    const std::optional<duration> takes = route ? route(from, s.to, s.body) : std::optional<duration>(1ms);
+    const std::optional<duration> takes =
+        route ? route(from, s.to, s.body) : std::optional<duration>(1ms);
     if (!takes) return;
     schedule(now_ + *takes, [this, from, s] {
         if (linked(from, s.to)) feed(s.to, message_received{s.from, s.body});
@@ -206,7 +220,9 @@ void world::deliver(node_id from, const send& s) {
 
 // --- faults -----------------------------------------------------------------------------------
 
-void world::cut_one_way(node_id from, node_id to) { cuts_.insert({from, to}); }
+void world::cut_one_way(node_id from, node_id to) {
+    cuts_.insert({from, to});
+}
 
 void world::cut(node_id a, node_id b) {
     cut_one_way(a, b);
@@ -218,7 +234,9 @@ void world::cut(node_id a) {
         if (id != a) cut(a, id);
 }
 
-void world::heal() { cuts_.clear(); }
+void world::heal() {
+    cuts_.clear();
+}
 
 // --- the cluster ------------------------------------------------------------------------------
 
@@ -270,9 +288,8 @@ void world::create_and_join_all() {
     for (const node_id id : ids())
         if (id != 1) join(id);
     const std::size_t votes = (hosts_.size() - 1) / 2 * 2 + 1;
-    run_until([&] {
-        return voters().size() == votes && !value(leader()).next_voters && all_stream();
-    });
+    run_until(
+        [&] { return voters().size() == votes && !value(leader()).next_voters && all_stream(); });
     run_for(3s);
 }
 
@@ -334,7 +351,9 @@ std::string world::tell() const {
         text << seconds(t.at) << " n" << t.by << " " << t.what.name << ": " << t.what.text << "\n";
     for (const std::string& v : violations) text << "VIOLATION " << v << "\n";
     for (const auto& [id, h] : hosts_)
-        if (h.daemon) text << "n" << id << ": " << h.daemon->view().role << ", " << h.daemon->view().state << "\n";
+        if (h.daemon)
+            text << "n" << id << ": " << h.daemon->view().role << ", " << h.daemon->view().state
+                 << "\n";
     return text.str();
 }
 

@@ -1,6 +1,6 @@
 // A cluster in memory: several nodes, each with its own clock, disk and modelled PostgreSQL, and a
-// network between them. Time is virtual and events run in one order, so that a story ends the same way
-// every time. After every event P1 is checked: no two valid leases, no two writable servers, no
+// network between them. Time is virtual and events run in one order, so that a story ends the same
+// way every time. After every event P1 is checked: no two valid leases, no two writable servers, no
 // timeline written by two servers, no committed value replaced by another of the same version.
 //
 // True time is `now()`; what a node sees is its own clock, which starts elsewhere on each host.
@@ -119,8 +119,8 @@ public:
 
     // --- the cluster
     void create(node_id id = 1);
-    void join(node_id id);        // a clone of the leader that follows it
-    void create_and_join_all();   // and waits until all that should vote do, and all stream
+    void join(node_id id);       // a clone of the leader that follows it
+    void create_and_join_all();  // and waits until all that should vote do, and all stream
     std::uint64_t ask(node_id id, decltype(operator_request::what) what);
     [[nodiscard]] const result<void>* answer(std::uint64_t request) const;
     bool set(const std::string& key, const std::string& value);  // through the leader, committed
@@ -152,8 +152,8 @@ public:
     // Whose server is writable under a lease that it knows to hold; 0: nobody's.
     [[nodiscard]] node_id leader() const;
     [[nodiscard]] bool streams_from(node_id id, node_id upstream) const;
-    [[nodiscard]] bool all_stream() const;  // every data node but the leader, from the leader
-    [[nodiscard]] voter_set voters() const; // of the leader's newest value
+    [[nodiscard]] bool all_stream() const;   // every data node but the leader, from the leader
+    [[nodiscard]] voter_set voters() const;  // of the leader's newest value
     [[nodiscard]] const cluster_state& value(node_id id) const { return *at(id).daemon->state(); }
     [[nodiscard]] unsigned count_said(const std::string& name, node_id by = 0) const;
     [[nodiscard]] std::vector<node_id> ids() const;
@@ -161,7 +161,7 @@ public:
     std::vector<std::string> violations;
     std::vector<told> story;
     std::vector<std::pair<node_id, server_task>> tasks;  // given, in order
-    std::string tell() const;  // the story as text, for a failing check
+    std::string tell() const;                            // the story as text, for a failing check
 
 private:
     void schedule(duration at, std::function<void()> what);

@@ -150,8 +150,10 @@ void world::finish(host& h, std::uint64_t task, const server_task& what) {
     } else if (const auto* promote = std::get_if<promote_server>(&what)) {
         end_promotion(h, promote->timeline, done);
     } else if (const auto* follow = std::get_if<follow_upstream>(&what)) {
-        if (s.is == condition::standby) s.upstream = follow->upstream;
-        else fail("the server is not a running standby");
+        if (s.is == condition::standby)
+            s.upstream = follow->upstream;
+        else
+            fail("the server is not a running standby");
     } else if (const auto* rejoin = std::get_if<rejoin_server>(&what)) {
         end_rejoin(h, *rejoin, done);
     }

@@ -29,18 +29,26 @@ class test_loop {
 public:
     template <class T>
     T run(task<T> work) {
-        std::optional<T> answer;
-        std::exception_ptr thrown;
-        asio::co_spawn(loop_, store_answer(std::move(work), answer),
-                       [&](std::exception_ptr e) { thrown = e; });
+        // Not on the stack: the completion comes after the answer, maybe in a later run.
+        struct outcome {
+            std::optional<T> answer{};
+            bool ended = false;
+            std::exception_ptr thrown{};
+        };
+        auto shared = std::make_shared<outcome>();
+        asio::co_spawn(loop_, store_answer(std::move(work), shared->answer),
+                       [shared](std::exception_ptr e) {
+                           shared->thrown = e;
+                           shared->ended = true;
+                       });
         const auto end = std::chrono::steady_clock::now() + 60s;
-        while (!answer && !thrown && std::chrono::steady_clock::now() < end) {
+        while (!shared->ended && std::chrono::steady_clock::now() < end) {
             loop_.restart();
             loop_.run_one_for(100ms);
         }
-        if (thrown) std::rethrow_exception(thrown);
-        REQUIRE(answer);
-        return std::move(*answer);
+        if (shared->thrown) std::rethrow_exception(shared->thrown);
+        REQUIRE(shared->answer);
+        return std::move(*shared->answer);
     }
     // Handles events until `done`, at most `limit`; returns what it says at last.
     bool run_until(const std::function<bool()>& done, std::chrono::milliseconds limit = 10s);

@@ -6,6 +6,7 @@
 
 #include "platform/boottime.hpp"
 #include "postgres/rewind.hpp"
+#include "postgres/rewind_fetch.hpp"
 #include "postgres/rewind_fork.hpp"
 #include "postgres/rewind_source.hpp"
 
@@ -39,7 +40,11 @@ TEST_CASE("a former primary with lost transactions and recycled WAL comes back b
     auto& loop = group.loop();
     auto a = group.primary("a");
     auto b = group.standby("b", *a);
-    REQUIRE(a->wait_for("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'", "1"));
+    // Each keeps what the other may need: with wal_keep_size = 0 nothing else does.
+    must(loop.run(a->server().ensure_slots({"repld_2"}, {})));
+    must(loop.run(b->server().ensure_slots({"repld_1"}, {})));
+    must(loop.run(b->server().follow(a->conninfo() + " application_name=b", "repld_2")));
+    REQUIRE(a->wait_for("SELECT count(*) FROM pg_replication_slots WHERE active", "1"));
     a->sql("INSERT INTO t SELECT generate_series(1, 1000)");
     REQUIRE(b->wait_for("SELECT count(*) FROM t", "1000"));
     must(loop.run(b->server().freeze(5s)));
@@ -83,7 +88,6 @@ TEST_CASE("a former primary with lost transactions and recycled WAL comes back b
     CHECK_FALSE(fs::exists(group.path() / "a.repld-wal"));
 
     must(loop.run(a->server().start_as_standby(20s)));
-    must(loop.run(b->server().ensure_slots({"repld_1"}, {})));
     must(loop.run(a->server().follow(b->conninfo() + " application_name=a", "repld_1")));
     INFO(a->log_text());
     CHECK(a->wait_for("SELECT count(*) FROM t", "2000"));
@@ -129,6 +133,20 @@ TEST_CASE("a directory with a marker counts as interrupted") {
     CHECK(postgres::rewind_interrupted(group.path()));
     must(postgres::clear_rewind_marker(group.path()));
     CHECK_FALSE(postgres::rewind_interrupted(group.path()));
+}
+
+TEST_CASE("only WAL from before the fork is fetched") {
+    const postgres::wal_fork fork{1, lsn{0x3011B60}, 16U * 1024 * 1024};
+    const auto words = [](const std::string& name) {
+        return "pg_rewind: error: could not open file \"/d/pg_wal/" + name +
+               "\": No such file or directory\npg_rewind: error: could not find previous";
+    };
+    CHECK(postgres::missing_segment(words("000000010000000000000002"), fork) ==
+          "000000010000000000000002");
+    CHECK_FALSE(postgres::missing_segment(words("000000010000000000000003"), fork));
+    CHECK_FALSE(postgres::missing_segment(words("000000020000000000000002"), fork));
+    CHECK_FALSE(postgres::missing_segment(words("pg_control"), fork));
+    CHECK_FALSE(postgres::missing_segment("something else", fork));
 }
 
 TEST_CASE("the fork is where the histories part") {
