@@ -292,7 +292,7 @@ boot_time node::next_deadline() const {
         at(l->distrust_deadline);
         at(l->promote_deadline);
         at(l->fence_again);
-        if (const auto end = lease_end()) at(*end - sent_value(*l).settings.demote_margin());
+        if (const auto end = lease_end()) at(*end - margin(*l));
         if (l->again) at(l->again->since + std::chrono::milliseconds(500));
     }
     return next;

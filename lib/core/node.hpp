@@ -247,6 +247,7 @@ private:
     void promotion_done(const server_task_done& e);
     [[nodiscard]] const cluster_state& sent_value(const leader_role& l) const;
     [[nodiscard]] leader_report report() const;
+    [[nodiscard]] static duration margin(const leader_role& l);
 
     // node_register.cpp
     void propose(cluster_state next, std::vector<std::uint64_t> requests);
@@ -323,6 +324,8 @@ private:
     unsigned failed_attempts_ = 0;
     unsigned deferred_to_better_ = 0;
     std::string candidacy_note_;
+    unsigned promote_failures_ = 0;
+    boot_time promote_not_before_{};
 
     node_role_state role_ = follower_role{};
 

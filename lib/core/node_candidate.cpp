@@ -27,6 +27,7 @@ std::optional<std::string> node::why_not_candidate() const {
     if (s == nullptr || me == nullptr) return "it is not a member yet";
     if (leaving_) return "its daemon is ending";
     if (me->priority <= 0) return "its priority is 0";
+    if (now_ < promote_not_before_) return "its last promotion failed; lets others try first";
     if (s->paused) return "the cluster is paused";
     if (readmission_) return "its state went back";
     if (!disk_ok_) return "its state directory cannot be written";

@@ -22,6 +22,15 @@ const cluster_state& node::sent_value(const leader_role& l) const {
     return durable_.accepted->value;
 }
 
+// While a change of the timings is under way the lease is still counted with the old figures, and the
+// margin must fit the smaller lease.
+duration node::margin(const leader_role& l) {
+    duration least = duration::max();
+    if (l.committed) least = std::min(least, l.committed->settings.demote_margin());
+    if (l.proposal) least = std::min(least, l.proposal->settings.demote_margin());
+    return least;
+}
+
 leader_report node::report() const {
     leader_report r;
     const auto* l = std::get_if<leader_role>(&role_);
@@ -144,7 +153,7 @@ void node::promote_when_safe() {
         return stop_leading("its PostgreSQL was promoted by hand", now_);
     const auto end = lease_end();
     const auto& settings = l->committed->settings;
-    if (!end || *end - now_ < settings.demote_margin() + settings.lease_duration / 4) return;
+    if (!end || *end - now_ < margin(*l) + settings.lease_duration / 4) return;
     l->at = leader_role::phase::promoting;
     l->promote_deadline = now_ + promote_limit;
     const timeline_id timeline = l->committed->last_timeline();
@@ -157,7 +166,15 @@ void node::promote_when_safe() {
 void node::promotion_done(const server_task_done& e) {
     auto* l = std::get_if<leader_role>(&role_);
     if (l == nullptr || l->at != leader_role::phase::promoting) return;
-    if (!e.ok) return stop_leading("the promotion failed: " + e.text, now_);
+    if (!e.ok) {
+        // Others come first for a while, or this node would be preferred and fail again for ever.
+        const duration wait = std::chrono::seconds(10) * (1U << std::min(promote_failures_, 5U));
+        ++promote_failures_;
+        promote_not_before_ = now_ + wait;
+        return stop_leading("the promotion failed: " + e.text, now_);
+    }
+    promote_failures_ = 0;
+    promote_not_before_ = {};
     l->at = leader_role::phase::leading;
     l->promote_deadline = {};
     l->seen_writable = false;
@@ -270,14 +287,13 @@ void node::check_lease() {
     }
     if (!in_force(rule::demote_before_end)) return;
     if (l->distrust_deadline > now_ && !end) return;
-    const duration margin = settings.demote_margin();
-    if (end && now_ < *end - margin) return;
+    if (end && now_ < *end - margin(*l)) return;
     std::string silent;
     for (const node_id id : sent_value(*l).voters)
         if (!answered_lately(id)) silent += (silent.empty() ? "" : ", ") + name_of(id);
     stop_leading("the lease could not be renewed" +
                      (silent.empty() ? std::string() : "; no answer from " + silent),
-                 end ? *end : now_ + margin / 2);
+                 end ? *end : now_ + margin(*l) / 2);
 }
 
 // --- giving it up -------------------------------------------------------------------------------

@@ -130,6 +130,7 @@ void node::follow_leader() {
     const cluster_state* s = state();
     if (s == nullptr || durable_.accepted->under != contact_->under || s->version < contact_->version) return;
     if (server_.upstream == contact_->leader && server_.streaming) {
+        promote_failures_ = 0;
         server_note_.clear();
         return;
     }

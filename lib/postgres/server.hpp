@@ -59,12 +59,13 @@ public:
     [[nodiscard]] task<result<void>> stop(stop_mode mode, duration limit);
 
     // Up as a standby, with no upstream unless one is given: a server that was rewound is not
-    // consistent, and lets nobody in, before it has what its source wrote meanwhile. Keeps the WAL that a later rewind needs until follow().
+    // consistent, and lets nobody in, before it has what its source wrote meanwhile. Keeps the WAL
+    // that a later rewind needs until follow().
     // Precondition: stopped; refused otherwise. Returns when it accepts connections. `limit` counts
     // from the last sign of progress of recovery. Errors: refused, timed_out, io (it did not start:
     // the detail quotes its log).
-    [[nodiscard]] task<result<void>> start_as_standby(duration limit,
-                                                      upstream_target upstream = {});
+    [[nodiscard]] task<result<void>> start_as_standby(duration limit);
+    [[nodiscard]] task<result<void>> start_as_standby(duration limit, upstream_target upstream);
 
     // Up again as the primary it was, on the timeline it has: only under a lease that goes on.
     // Precondition and errors as start_as_standby().

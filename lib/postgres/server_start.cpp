@@ -211,6 +211,12 @@ task<result<void>> local_server::start_as_standby(duration limit, upstream_targe
     co_return co_await held->start(std::move(work), limit);
 }
 
+// Not a default argument: g++ 12 destroys an unnamed aggregate of a co_await expression twice.
+task<result<void>> local_server::start_as_standby(duration limit) {
+    upstream_target nobody;
+    co_return co_await start_as_standby(limit, std::move(nobody));
+}
+
 task<result<void>> local_server::start_as_primary(duration limit) {
     const auto held = state_;
     std::function<result<void>()> work = [directory = held->settings.data_directory] {

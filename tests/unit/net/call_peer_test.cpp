@@ -69,7 +69,7 @@ TEST_CASE("nobody there, nobody answering, and a deadline") {
         call_peer(loop.executor(), "127.0.0.1", port, test_key(), stranger(), "x", 300ms, {}));
     REQUIRE_FALSE(late);
     CHECK(late.error().code == errc::timed_out);
-    CHECK(std::chrono::steady_clock::now() - started < 1s);
+    CHECK(std::chrono::steady_clock::now() - started < 2s);
     silent.close();
     const auto nobody = loop.wait(
         call_peer(loop.executor(), "127.0.0.1", port, test_key(), stranger(), "x", 2s, {}));

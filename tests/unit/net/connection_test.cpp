@@ -38,12 +38,16 @@ envelope message(int number) {
 std::vector<envelope> read_all(event_loop& loop, local::socket& socket) {
     frame_decoder decoder(frame_bytes_max_peer);
     std::vector<envelope> all;
-    loop.run_for(50ms);
-    while (socket.available() > 0) {
-        std::string bytes(socket.available(), '\0');
-        bytes.resize(socket.read_some(asio::buffer(bytes)));
-        decoder.feed(bytes);
-        loop.run_for(5ms);
+    // The end of what comes is a while without anything.
+    for (int quiet = 0; quiet < 10; ++quiet) {
+        loop.run_for(10ms);
+        while (socket.available() > 0) {
+            std::string bytes(socket.available(), '\0');
+            bytes.resize(socket.read_some(asio::buffer(bytes)));
+            decoder.feed(bytes);
+            loop.run_for(2ms);
+            quiet = 0;
+        }
     }
     for (;;) {
         auto next = decoder.next();

@@ -96,7 +96,7 @@ TEST_CASE("a peer that is restarted goes down, comes up, and is linked again qui
     b->set_peers({&a});
     const auto started = std::chrono::steady_clock::now();
     REQUIRE(loop.until([&] { return both_linked(a, *b); }));
-    CHECK(std::chrono::steady_clock::now() - started < 1s);
+    CHECK(std::chrono::steady_clock::now() - started < 3s);
     REQUIRE(a.changes.size() == 3);
     CHECK(a.changes[1] == std::pair<node_id, bool>(2, false));
     CHECK(a.changes[2] == std::pair<node_id, bool>(2, true));
@@ -143,8 +143,9 @@ TEST_CASE("peers can be added, moved and removed at any time") {
     test_node b(loop, {.id = 2});
     test_node c(loop, {.id = 3});
     a.mesh->set_peers({{.node = 2, .host = "127.0.0.1", .port = 1}});
-    loop.run_for(200ms);
-    CHECK(a.mesh->links()[0].last_failure.find("could not connect") != std::string::npos);
+    REQUIRE(loop.until([&] {
+        return a.mesh->links()[0].last_failure.find("could not connect") != std::string::npos;
+    }));
     a.set_peers({&b, &c});
     REQUIRE(loop.until([&] { return a.linked_to(2) && a.linked_to(3); }));
     a.set_peers({&c});

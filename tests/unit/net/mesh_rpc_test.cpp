@@ -107,11 +107,10 @@ TEST_CASE("the death of the link ends the call at once, and the handler runs on"
     asio::steady_timer timer(loop.executor(), 50ms);
     timer.async_wait(
         [&](const boost::system::error_code&) { (here ? pair.a : pair.b).mesh->stop(); });
-    const auto started = std::chrono::steady_clock::now();
     const auto dead = loop.wait(pair.a.mesh->call(2, ask("slow"), 5s, {}));
     REQUIRE_FALSE(dead);
     CHECK(dead.error().code == errc::unreachable);
-    CHECK(std::chrono::steady_clock::now() - started < 250ms);
+    CHECK(pair.at_b.finished == 0);
     REQUIRE(loop.until([&] { return pair.at_b.finished == 1; }));
 }
 
