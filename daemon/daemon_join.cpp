@@ -190,7 +190,7 @@ task<result<void>> node_daemon::prepare_server(const json& begin, bool replace, 
     reached->reset();
     if (clone) {
         const auto seen = co_await server_->look();
-        if (seen.core.state != server_state::stopped) {
+        if (seen.postmaster != 0) {
             step("stopping", "stops the PostgreSQL that runs here");
             const auto stopped = co_await server.stop(postgres::stop_mode::fast, std::chrono::seconds(60));
             if (!stopped) co_return stopped.error();

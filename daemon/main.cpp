@@ -97,7 +97,10 @@ task<void> wait_for_signals(asio::io_context& loop, node_daemon& d, std::filesys
 
 int run(const std::filesystem::path& file) {
     auto config = load_config(file);
-    if (!config) return fail(config.error());
+    if (!config) {
+        std::cerr << to_string(config.error()) << "\n";
+        return exit_code_of(errc::configuration);  // also for a file that cannot be read
+    }
     if (config->postgres && geteuid() == 0)
         return fail({errc::refused, "repld cannot be run as root on a data node",
                      "It starts PostgreSQL, which refuses to run as root.",

@@ -36,7 +36,9 @@ std::vector<action> node::start(boot_time now) {
         say(severity::error, "node_unadmitted",
             "the state directory of this node comes from another machine; it does not vote, answer or "
             "lead");
-        return std::move(actions_);
+        std::vector<action> actions = std::move(actions_);
+        actions_.clear();
+        return actions;
     }
     ++durable_.boot;
     write();
@@ -45,7 +47,9 @@ std::vector<action> node::start(boot_time now) {
             "started; promises nobody anything for " + format_duration(durable_.grant_max) +
                 ", the longest lease it may have granted before");
     if (config_.role == node_role::data) out(observe_now{});
-    return std::move(actions_);
+    std::vector<action> actions = std::move(actions_);
+    actions_.clear();
+    return actions;
 }
 
 std::vector<action> node::step(boot_time now, const event& e) {

@@ -332,7 +332,7 @@ void node::grant(node_id leader, const ballot& under, round_number round, nonce 
         answer.version = durable_.accepted->value.version;
         answer.accepted_leader = durable_.accepted->value.leader;
     }
-    post(leader, answer, std::max(after, promise_sequence_));
+    post(leader, answer, std::max({after, promise_sequence_, accepted_sequence_}));
 }
 
 void node::refuse_grant(node_id leader, const ballot& under, round_number round, std::string reason) {

@@ -88,7 +88,7 @@ class Lab:
 
     # ---- hosts ----------------------------------------------------------------------------------------
 
-    def add(self, name, number, role="data", **options):
+    def add(self, name, number, /, role="data", **options):
         host = self.hosts[name] = Host(self, name, number, role, options)
         # For lab.inspect, which looks into a lab that was left standing.
         known = [{"name": each.name, "role": each.role, "address": each.address, "port": each.port,

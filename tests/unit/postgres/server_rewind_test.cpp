@@ -79,7 +79,7 @@ TEST_CASE("a former primary with lost transactions and recycled WAL comes back b
     CHECK(report.method == "pg_rewind");
     CHECK(report.lost_counted);
     CHECK(report.lost_transactions == 4);
-    CHECK(report.lost_bytes > 3U * 16 * 1024 * 1024);
+    CHECK(report.lost_bytes > 2U * 16 * 1024 * 1024);
     CHECK(fs::exists(report.aside));
     CHECK_FALSE(postgres::rewind_interrupted(request.state_directory));
     CHECK(text_of(a->data() / "postgresql.conf") == conf);
