@@ -1,6 +1,6 @@
 // One node: wires the core to its adapters. Event loop only.
 //
-// Rooms: daemon.cpp (life, messages, timers), daemon_status.cpp (what is told to others and shown),
+// Rooms: daemon.cpp (life, messages, identity), daemon_loops.cpp (periodic work), daemon_status.cpp (what is told to others and shown),
 // daemon_api.cpp (requests), daemon_join.cpp (both halves of joining), daemon_create.cpp.
 #pragma once
 
@@ -58,10 +58,6 @@ private:
     void tell(const note& n);
     void queue_event(schema::event_row row);
     void send_register(const repld::send& message);
-    task<void> periodic();
-    task<void> metadata_loop();
-    task<void> upstream_loop();
-    task<void> slots_loop();
     result<void> admit(const net::hello& who, const net::link_origin& origin) const;
     net::hello own_hello() const;
     [[nodiscard]] const cluster_state* state() const { return core_.core().state(); }
@@ -73,6 +69,13 @@ private:
     [[nodiscard]] std::string streaming_conninfo(const std::string& theirs) const;
     [[nodiscard]] node_id whose_server(const std::string& primary_conninfo) const;
     [[nodiscard]] std::string metadata_conninfo() const;
+
+    // daemon_loops.cpp
+    task<void> periodic();
+    task<void> metadata_loop();
+    task<void> upstream_loop();
+    task<void> slots_loop();
+    task<void> give_up_slots(std::uint64_t bytes);
     [[nodiscard]] std::vector<std::string> wanted_slots() const;
 
     // daemon_status.cpp

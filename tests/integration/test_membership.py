@@ -50,7 +50,7 @@ def test_second_node_of_one_id_or_name_is_refused(members, name):
     before, walreceiver = fingerprint(stranger), holder.sql("select pid from pg_stat_wal_receiver")
     outcome = members.join(stranger, members["n1"], replace=True, check=False)
     assert outcome.code == 2, outcome
-    assert outcome.err.startswith("ERROR:") and holder.address in outcome.err, "says who has it"
+    assert "ERROR:" in outcome.err and holder.address in outcome.err, "says who has it"
     assert fingerprint(stranger) == before
     assert holder.sql("select pid from pg_stat_wal_receiver") == walreceiver, "the running node is untouched"
     assert len(members.show(members["n1"])["nodes"]) == 4
@@ -76,7 +76,7 @@ def test_wrong_or_used_token_is_refused(members):
     token = members["n1"].replctl("cluster", "token").out.strip()
     wrong = token[:-3] + ("aaa" if token[-3:] != "aaa" else "bbb")
     outcome = x.replctl("node", "join", members["n1"].peer, "--token", wrong, "--replace", check=False)
-    assert outcome.code in (1, 2, 3) and outcome.err.startswith("ERROR:"), outcome
+    assert outcome.code in (1, 2, 3) and "ERROR:" in outcome.err, outcome
     assert len(members.show(members["n1"])["nodes"]) == 4
 
 
