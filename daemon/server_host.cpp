@@ -10,6 +10,7 @@ namespace repld {
 namespace {
 
 constexpr duration look_limit = std::chrono::seconds(2);
+constexpr int looks_max = 3;
 constexpr duration start_limit = std::chrono::seconds(60);
 constexpr duration rejoin_limit = std::chrono::minutes(60);
 
@@ -57,6 +58,7 @@ void server_host::observe_soon() {
 
 void server_host::postmaster_died() {
     if (stopped_) return;
+    ++changes_;
     // Told before anything is looked at: the leader's clients wait from this moment on.
     server_observation seen;
     seen.state = server_state::orphaned;
@@ -68,10 +70,17 @@ void server_host::postmaster_died() {
 }
 
 task<postgres::observation> server_host::look() {
-    looking_ = true;
-    auto seen = co_await server_.observe(look_limit);
-    looking_ = false;
+    // What was seen before a task began or ended, or before the postmaster died, must not pass for what
+    // is true after it: it is thrown away and looked at again.
+    postgres::observation seen;
+    bool fresh = false;
+    for (int tries = 0; tries < looks_max && !fresh; ++tries) {
+        const std::uint64_t before = changes_;
+        seen = co_await server_.observe(look_limit);
+        fresh = before == changes_;
+    }
     seen.core.upstream = context_.whose_server(seen.primary_conninfo);
+    if (!fresh) co_return seen;
     last_ = seen;
     last_at_ = platform::boot_now();
     if (!stopped_) context_.feed(server_seen{seen.core});
@@ -80,7 +89,7 @@ task<postgres::observation> server_host::look() {
 
 task<void> server_host::watch_loop() {
     while (!stopped_) {
-        if (!looking_) co_await look();
+        co_await look();
         const bool quick = platform::boot_now() < quick_until_ ||
                            last_.core.state == server_state::starting ||
                            last_.core.state == server_state::orphaned;
@@ -90,6 +99,7 @@ task<void> server_host::watch_loop() {
 }
 
 void server_host::run(std::uint64_t task, const server_task& what) {
+    ++changes_;
     auto before = std::move(current_);
     if (before && !before->done) before->cancel.emit(asio::cancellation_type::terminal);
     current_ = std::make_shared<running_task>(executor_);
@@ -120,6 +130,7 @@ task<void> server_host::carry_out(std::uint64_t id, server_task what,
     else if (const auto* promote = std::get_if<promote_server>(&what)) done = co_await one(*promote);
     else if (const auto* follow = std::get_if<follow_upstream>(&what)) done = co_await one(*follow);
     else if (const auto* rejoin = std::get_if<rejoin_server>(&what)) done = co_await one(*rejoin);
+    ++changes_;
     own->done = true;
     own->finished.cancel();
     if (current_ == own) doing_.clear();

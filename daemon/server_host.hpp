@@ -79,7 +79,7 @@ private:
     boot_time last_at_{};
     boot_time quick_until_{};
     bool stopped_ = false;
-    bool looking_ = false;
+    std::uint64_t changes_ = 0;  // tasks begun and ended, deaths of the postmaster
     std::string doing_;
     std::shared_ptr<running_task> current_;
 };
