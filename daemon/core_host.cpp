@@ -13,11 +13,13 @@ core_host::core_host(asio::any_io_executor executor, node_config config, durable
       effects_(std::move(effects)),
       timer_(executor) {}
 
-void core_host::start() {
+result<void> core_host::start() {
+    if (auto opened = timer_.open(); !opened) return opened;
     stepping_ = true;
     carry_out(node_.start(platform::boot_now()));
     stepping_ = false;
     feed(tick{platform::realtime_since_epoch()});
+    return {};
 }
 
 void core_host::stop() {
@@ -26,7 +28,9 @@ void core_host::stop() {
     store_->stop();
 }
 
-void core_host::feed(event e) {
+void core_host::step(const event& e) { carry_out(node_.step(platform::boot_now(), e)); }
+
+void core_host::feed(event e) noexcept {
     if (stopped_) return;
     queue_.push_back(std::move(e));
     if (stepping_) return;
@@ -34,7 +38,9 @@ void core_host::feed(event e) {
     while (!queue_.empty()) {
         const event next = std::move(queue_.front());
         queue_.pop_front();
-        carry_out(node_.step(platform::boot_now(), next));
+        // The clocks are compared before anything is decided from this event (R12).
+        if (!std::holds_alternative<tick>(next)) step(tick{platform::realtime_since_epoch()});
+        step(next);
     }
     stepping_ = false;
     effects_.changed();
@@ -75,10 +81,9 @@ task<result<void>> core_host::request(decltype(operator_request::what) what, dur
 
 void core_host::arm_timer() {
     if (stopped_) return;
-    const duration wait = node_.next_deadline() - platform::boot_now();
-    timer_.expires_after(std::max<duration>(wait, std::chrono::milliseconds(1)));
-    timer_.async_wait([this](const boost::system::error_code& failure) {
-        if (!failure && !stopped_) feed(tick{platform::realtime_since_epoch()});
+    const boot_time soon = platform::boot_now() + std::chrono::milliseconds(1);
+    timer_.arm(std::max(node_.next_deadline(), soon), [this] {
+        if (!stopped_) feed(tick{platform::realtime_since_epoch()});
     });
 }
 

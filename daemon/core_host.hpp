@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "boot_timer.hpp"
 #include "core/node.hpp"
 #include "net/asio.hpp"
 #include "storage/async_store.hpp"
@@ -30,12 +31,14 @@ public:
     core_host(asio::any_io_executor executor, node_config config, durable_state durable,
               std::unique_ptr<storage::async_store> store, core_effects effects);
 
-    void start();
+    // errc::io: no timer is to be had.
+    result<void> start();
     // Ends the timer and the store; waits for the write in progress.
     void stop();
 
-    // Queued when called from within a step.
-    void feed(event e);
+    // Queued when called from within a step. Nothing may be thrown through a step: a daemon that goes on
+    // with half of one is worse than a dead one.
+    void feed(event e) noexcept;
     // Feeds an operator's request and waits for its reply; errc::timed_out after `limit` (it may
     // still be committed).
     task<result<void>> request(decltype(operator_request::what) what, duration limit);
@@ -49,6 +52,7 @@ private:
         std::optional<result<void>> outcome;
     };
 
+    void step(const event& e);
     void carry_out(std::vector<action> actions);
     void carry_out(persist& a);
     void carry_out(repld::send& a) { effects_.send_message(a); }
@@ -62,7 +66,7 @@ private:
     node node_;
     std::unique_ptr<storage::async_store> store_;
     core_effects effects_;
-    asio::steady_timer timer_;
+    boot_timer timer_;
     std::deque<event> queue_;
     bool stepping_ = false;
     bool stopped_ = false;

@@ -147,7 +147,7 @@ node_daemon::node_daemon(asio::io_context& loop, daemon_start start, logging::lo
 result<void> node_daemon::start() {
     if (auto r = mesh_.listen(config_.peer.listen.host, config_.peer.listen.port); !r) return r;
     if (auto r = control_.listen((config_.paths.run / "repld.sock").string()); !r) return r;
-    core_.start();
+    if (auto r = core_.start(); !r) return r;
     if (server_) server_->start();
     net::spawn(loop_.get_executor(), periodic());
     if (server_) {
@@ -209,6 +209,7 @@ void node_daemon::send_register(const repld::send& outgoing) {
 
 void node_daemon::on_peer_message(node_id from, const json& body) {
     board_.heard(from, platform::boot_now());
+    if (!body.is_object()) return;
     if (const auto it = body.find("register"); it != body.end()) {
         auto received = protocol::decode_message(*it);
         if (!received) {
@@ -220,13 +221,18 @@ void node_daemon::on_peer_message(node_id from, const json& body) {
     } else if (const auto status = body.find("status"); status != body.end()) {
         if (const auto s = decode_status(*status); s && s->id == from) board_.put(*s, platform::boot_now());
     } else if (const auto told = body.find("event"); told != body.end() && told->is_object()) {
+        // Told by another node: any field may be of the wrong kind.
+        const auto text = [&](const char* key) {
+            const auto found = told->find(key);
+            return found != told->end() && found->is_string() ? found->get<std::string>() : std::string();
+        };
         schema::event_row row;
-        row.time = told->value("time", "");
+        row.time = text("time");
         row.node = from;
-        row.event = told->value("event", "");
-        row.successful = told->value("successful", true);
-        row.details = told->value("details", "");
-        row.evidence = told->value("evidence", "");
+        row.event = text("event");
+        row.successful = !told->contains("successful") || (*told)["successful"] != false;
+        row.details = text("details");
+        row.evidence = text("evidence");
         if (metadata_ && leads()) metadata_->add_event(std::move(row));
     }
 }
@@ -266,7 +272,11 @@ void node_daemon::core_changed() {
     // A change that people see is told at once, not at the next interval.
     const node_view v = core_.core().view();
     const std::string key = v.role + std::to_string(v.leader) + (v.writable ? "w" : "") +
-                            (server_ ? std::to_string(static_cast<int>(server_->last().core.state)) : "");
+                            (server_ ? std::to_string(static_cast<int>(server_->last().core.state)) +
+                                           (server_->last().core.streaming ? "s" : "") +
+                                           std::to_string(server_->last().core.upstream) + "t" +
+                                           std::to_string(server_->last().timeline)
+                                     : "");
     if (key != last_published_) {
         last_published_ = key;
         publish_status();
@@ -363,14 +373,16 @@ std::string node_daemon::streaming_conninfo(const std::string& theirs) const {
 node_id node_daemon::whose_server(const std::string& primary_conninfo) const {
     if (primary_conninfo.empty()) return 0;
     const auto theirs = postgres::conninfo::parse(primary_conninfo);
-    if (!theirs || state() == nullptr) return UINT32_MAX;
-    for (const member& m : state()->members) {
-        const auto own = postgres::conninfo::parse(m.conninfo);
-        if (m.conninfo.empty() || !own) continue;
-        if (own->get("host") == theirs->get("host") && own->get("hostaddr") == theirs->get("hostaddr") &&
-            own->get("port").value_or("5432") == theirs->get("port").value_or("5432"))
-            return m.id;
-    }
+    if (!theirs) return UINT32_MAX;
+    const auto same = [&theirs](const std::string& of_member) {
+        const auto own = postgres::conninfo::parse(of_member);
+        return own && !of_member.empty() && own->get("host") == theirs->get("host") &&
+               own->get("hostaddr") == theirs->get("hostaddr") &&
+               own->get("port").value_or("5432") == theirs->get("port").value_or("5432");
+    };
+    if (state() == nullptr) return same(joined_from_.second) ? joined_from_.first : UINT32_MAX;
+    for (const member& m : state()->members)
+        if (same(m.conninfo)) return m.id;
     return UINT32_MAX;
 }
 

@@ -79,6 +79,7 @@ private:
     [[nodiscard]] std::vector<std::string> wanted_slots() const;
 
     // daemon_status.cpp
+    [[nodiscard]] std::string quoted_name(node_id id) const;
     [[nodiscard]] node_status own_status() const;
     void publish_status();
     [[nodiscard]] json daemon_status() const;
@@ -137,6 +138,7 @@ private:
     std::string upstream_error_;
     bool upstream_answers_ = false;
     std::map<node_id, boot_time> joiners_;  // whose slots are kept until they are members
+    std::pair<node_id, std::string> joined_from_;  // whom a joining node streams from, and its conninfo
     bool joining_ = false;
     std::string join_step_;
     bool leaving_ = false;

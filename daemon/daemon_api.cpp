@@ -89,7 +89,8 @@ task<json> node_daemon::dispatch(std::string command, json args, net::request_or
     // Reading is answered from here; changes are the leader's.
     if (command == "cluster settings" && args.value("value", json()).is_null())
         co_return co_await api_settings(std::move(args));
-    if (command == "join.begin" && origin.psk_identity.rfind("join:", 0) == 0 && !args.value("dry_run", false)) {
+    const bool joins = command == "join.begin" || command == "join.finish";
+    if (joins && origin.psk_identity.rfind("join:", 0) == 0 && !args.value("dry_run", false)) {
         // Here, where the token was made; the leader may be another node.
         const auto asking = protocol::decode_member(args.at("member"));
         if (!asking) co_return refuse(asking.error());

@@ -104,6 +104,7 @@ task<json> node_daemon::api_join(json args, node_role role, net::progress_sink p
             if (auto kept = secrets_.take_password(begin.at("role").get<std::string>(), begin.at("password").get<std::string>()); !kept)
                 co_return refuse(kept.error());
     }
+    joined_from_ = {begin.at("leader_id").get<node_id>(), begin.at("conninfo").get<std::string>()};
     if (server_) {
         const auto ready = co_await prepare_server(begin, replace, dry_run, progress, steps);
         if (!ready) co_return refuse(ready.error());

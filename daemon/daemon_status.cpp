@@ -27,6 +27,11 @@ std::string server_word(const postgres::observation& o, const std::string& doing
 
 }  // namespace
 
+std::string node_daemon::quoted_name(node_id id) const {
+    const member* m = state() != nullptr ? state()->find(id) : nullptr;
+    return m != nullptr ? "\"" + m->name + "\"" : "node " + std::to_string(id);
+}
+
 node_status node_daemon::own_status() const {
     const node& core = core_.core();
     const node_view v = core.view();
@@ -68,7 +73,9 @@ node_status node_daemon::own_status() const {
     // A standby that streams from the leader needs no reason; anything else gets one.
     if (s.leads && !s.writable) s.reason = v.state;
     if (!s.leads && !s.streaming) {
-        s.reason = v.state;
+        s.reason = v.leader != 0 && v.state == "follows " + quoted_name(v.leader)
+                       ? "does not stream from " + quoted_name(v.leader) + " yet"
+                       : v.state;
         if (!o.core.reason.empty()) s.reason += (s.reason.empty() ? "" : "; ") + o.core.reason;
         if (v.leader == 0 && s.state == "running") s.state = "fenced";
         if (v.leader == 0 && !v.why_not_candidate.empty() &&

@@ -4,6 +4,7 @@
 #include "platform/boottime.hpp"
 #include "platform/files.hpp"
 #include "postgres/conninfo.hpp"
+#include "postgres/settings_file.hpp"
 
 namespace repld {
 
@@ -105,12 +106,20 @@ void server_host::run(std::uint64_t task, const server_task& what) {
     current_ = std::make_shared<running_task>(executor_);
     auto own = current_;
     asio::co_spawn(executor_, carry_out(task, what, std::move(before), own),
-                   asio::bind_cancellation_slot(own->cancel.slot(), [this, own](std::exception_ptr) {
-                       // A cancelled task ends with an exception of its own; nobody waits for it.
-                       own->done = true;
-                       own->finished.cancel();
-                       if (current_ == own) doing_.clear();
-                   }));
+                   asio::bind_cancellation_slot(
+                       own->cancel.slot(), [this, own, task](std::exception_ptr failure) {
+                           const bool replaced = current_ != own;
+                           if (!own->done) ++changes_;
+                           const bool unfinished = !own->done;
+                           own->done = true;
+                           own->finished.cancel();
+                           if (!replaced) doing_.clear();
+                           // A task that was replaced or ended with the daemon owes nothing; any other
+                           // must have an outcome, or the core would wait for it for ever.
+                           if (failure && unfinished && !replaced && !stopped_)
+                               context_.feed(server_task_done{
+                                   task, false, "an internal error ended it", std::nullopt});
+                       }));
 }
 
 task<void> server_host::carry_out(std::uint64_t id, server_task what,
@@ -139,6 +148,17 @@ task<void> server_host::carry_out(std::uint64_t id, server_task what,
 }
 
 task<server_task_done> server_host::one(freeze_server) {
+    if (last_.core.state == server_state::stopped) {
+        // Nothing runs that could be asked: its file is changed, for whoever starts it.
+        const std::filesystem::path directory = server_.settings().data_directory;
+        std::error_code ec;
+        if (!std::filesystem::exists(directory / "PG_VERSION", ec))
+            co_return server_task_done{0, true, "", std::nullopt};
+        std::function<result<void>()> empty = [directory] {
+            return postgres::write_auto_settings(directory, {{"primary_conninfo", std::string()}});
+        };
+        co_return outcome(co_await server_.on_disk(std::move(empty), std::chrono::seconds(2)));
+    }
     const auto position = co_await server_.freeze(std::chrono::seconds(2));
     if (!position) co_return failed(position.error());
     co_return server_task_done{0, true, "", *position};
@@ -149,28 +169,26 @@ task<server_task_done> server_host::one(fence_server t) {
     co_return outcome(co_await server_.fence(t.deadline, t.why));
 }
 
-task<server_task_done> server_host::one(start_standby) {
+task<server_task_done> server_host::one(start_standby t) {
     doing_ = "starting";
     if (postgres::rewind_interrupted(context_.state_directory)) {
         // Half rewound: never started, only rewound again or cloned.
-        const node_id leader = context_.leader();
-        if (leader == 0 || leader == context_.self) {
+        if (t.upstream == 0) {
             error why{errc::refused, "a rewind was interrupted and no leader is known to finish it from"};
             co_return failed(why);
         }
         doing_ = "rewinding";
-        const auto finished = co_await rewind_or_clone(leader, lsn{}, 0);
+        const auto finished = co_await rewind_or_clone(t.upstream, lsn{}, 0);
         if (!finished) co_return failed(finished.error());
         doing_ = "starting";
-        co_return outcome(co_await start_from(leader));
+        co_return outcome(co_await start_from(t.upstream));
     }
     if (std::error_code ec; std::filesystem::exists(rewound_marker(), ec)) {
-        const node_id leader = context_.leader();
-        if (leader == 0 || leader == context_.self) {
+        if (t.upstream == 0) {
             error why{errc::refused, "it was rewound and needs WAL of the leader, and no leader is known"};
             co_return failed(why);
         }
-        co_return outcome(co_await start_from(leader));
+        co_return outcome(co_await start_from(t.upstream));
     }
     const auto started = co_await server_.start_as_standby(start_limit);
     if (started) co_await look();

@@ -35,6 +35,8 @@ struct durable_state {
     std::uint64_t generation = 0;  // raised at every write
     term_number own_term = 0;      // the highest term this node ever proposed with, voter or not
     promise_record promise{};
+    // R24: what it may have promised before its state went back; nothing below passes.
+    ballot floor{};
     std::optional<accepted_value> accepted;
     duration grant_max{};                       // the longest lease this node may have granted (R9)
     std::map<node_id, term_number> closed;      // R10: ballots (t, node) with t up to this are closed

@@ -94,8 +94,8 @@ struct readmit_answer {
     nonce attempt = 0;
     std::uint64_t boot = 0;        // of the asking node, as remembered
     std::uint64_t generation = 0;  // likewise
-    ballot promised{};             // by the answering node, with its attempt
-    nonce promised_attempt = 0;
+    ballot promised{};             // by the answering node
+    duration longest_lease{};      // that the answering node knows of
 };
 
 using message = std::variant<prevote_request, prevote_answer, prepare, promise_answer, accept,

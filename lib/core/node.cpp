@@ -36,6 +36,7 @@ std::vector<action> node::start(boot_time now) {
         say(severity::error, "node_unadmitted",
             "the state directory of this node comes from another machine; it does not vote, answer or "
             "lead");
+        if (config_.role == node_role::data) out(observe_now{});
         std::vector<action> actions = std::move(actions_);
         actions_.clear();
         return actions;
@@ -56,7 +57,8 @@ std::vector<action> node::step(boot_time now, const event& e) {
     now_ = std::max(now, now_);
     std::visit([this](const auto& what) { handle(what); }, e);
     drain();
-    if (!unadmitted_) time_passes();
+    if (unadmitted_) fence_if_writable();  // a copy must not stay writable beside the original
+    else time_passes();
     drain();
     std::vector<action> actions = std::move(actions_);
     actions_.clear();
@@ -162,6 +164,7 @@ void node::handle(const disk_done& e) {
 
 void node::handle(const server_seen& e) {
     server_ = e.seen;
+    if (server_.state != server_state::stopped) stopped_frozen_ = false;
     if (config_.role == node_role::witness) server_.state = server_state::none;
     if (auto* c = std::get_if<candidate_role>(&role_); c && c->at == candidate_role::phase::looking)
         ask(*c);
@@ -241,7 +244,9 @@ std::vector<node_id> node::everybody() const {
 }
 
 std::uint64_t node::run(server_task what, std::uint64_t after) {
+    drop_promise_work();
     running_ = what;
+    if (!std::holds_alternative<freeze_server>(what)) stopped_frozen_ = false;
     ++task_;
     when_durable(after, run_server_task{task_, std::move(what)});
     return task_;

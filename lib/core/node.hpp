@@ -100,6 +100,7 @@ struct leader_role {
     std::uint64_t promote_task = 0;
     bool seen_writable = false;
     bool fork_recorded = false;
+    boot_time promoted_at{};
     wal_position fork{};  // where the promotion left the parent's timeline
     // R11: the next ballot, while this one goes on.
     struct next_ballot {
@@ -118,6 +119,15 @@ struct leader_role {
     std::uint64_t fence_task = 0;
     boot_time fence_again{};  // after a failed one; 0: none is due
     std::string stop_reason;
+};
+
+// R24: while this node's state is older than what others remember of it.
+struct readmission {
+    nonce attempt = 0;
+    boot_time since{};
+    boot_time not_before{};  // one lease after it was noticed
+    boot_time ask_again{};
+    std::map<node_id, readmit_answer> told;
 };
 
 using node_role_state = std::variant<follower_role, candidate_role, leader_role>;
@@ -199,6 +209,8 @@ private:
     [[nodiscard]] bool shows_token(const prepare& m) const;
     bool raise_promise(const message_received& cause, const ballot& to, nonce attempt, nonce token);
     void continue_promise(const server_task_done& e);
+    void take_waiting_promise();
+    void drop_promise_work();
     std::uint64_t record_promise(const ballot& to, nonce attempt);
     void answer_prepare(node_id to, const prepare& m, std::optional<std::string> refusal,
                         std::uint64_t after = 0);
@@ -264,6 +276,10 @@ private:
     // node_server.cpp
     void upkeep();
     void follow_leader();
+    void finish_leaving();
+    void fence_if_writable();
+    [[nodiscard]] node_id leader_to_follow() const;
+    [[nodiscard]] node_id pointed_at_by_task() const;
     void server_task_result(const server_task_done& e);
 
     node_config config_;
@@ -293,18 +309,13 @@ private:
 
     // voter
     bool unadmitted_ = false;
-    struct readmission {
-        nonce attempt = 0;
-        boot_time not_before{};  // one lease after it was noticed
-        boot_time ask_again{};
-        std::map<node_id, readmit_answer> told;
-    };
     std::optional<readmission> readmission_;  // R24: set while this node's state is older than remembered
     std::optional<grant_record> grant_;
     boot_time larger_until_{};  // R6: grants under a larger figure than the present run until then
     std::pair<ballot, round_number> last_round_{};
     std::optional<promise_work> promise_work_;
     std::optional<message_received> promise_waiting_;
+    ballot waiting_ballot_{};  // of the one above
     std::optional<boot_time> behind_since_;  // R16: since when candidates behind are refused
 
     // whose lead this node follows (R18)
@@ -331,6 +342,7 @@ private:
 
     // server
     server_observation server_;
+    bool stopped_frozen_ = false;  // it is stopped and its configuration names no upstream
     std::uint64_t task_ = 0;       // number of the last task given
     std::optional<server_task> running_;
     unsigned start_failures_ = 0;
@@ -338,6 +350,7 @@ private:
     boot_time server_not_before_{};
     std::string server_note_;
     std::optional<std::uint64_t> leaving_;  // step_down request that waits for its end
+    bool left_ = false;                     // it was answered: nothing is begun any more
 
     // leader: changes that wait for the register to be free
     std::deque<operator_request> requests_;

@@ -25,7 +25,7 @@ std::optional<std::string> node::why_not_candidate() const {
     const member* me = self();
     if (config_.role == node_role::witness) return "it is a witness";
     if (s == nullptr || me == nullptr) return "it is not a member yet";
-    if (leaving_) return "its daemon is ending";
+    if (leaving_ || left_) return "its daemon is ending";
     if (me->priority <= 0) return "its priority is 0";
     if (now_ < promote_not_before_) return "its last promotion failed; lets others try first";
     if (s->paused) return "the cluster is paused";
@@ -70,7 +70,7 @@ std::optional<std::string> node::why_not_candidate() const {
 
 void node::consider_candidacy() {
     if (lease_granted() || now_ < candidate_not_before_ || now_ < wait_until_ || promise_work_) return;
-    if (config_.role != node_role::data || state() == nullptr || leaving_) return;
+    if (config_.role != node_role::data || state() == nullptr || leaving_ || left_) return;
     if (running_) return;
     if (const auto why = why_not_candidate()) {
         if (candidacy_note_ != *why) {

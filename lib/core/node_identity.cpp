@@ -49,6 +49,7 @@ void node::note_own_rollback(const envelope& from) {
                                                             : cluster_settings{}.lease_duration);
     readmission_.emplace();
     readmission_->attempt = random();
+    readmission_->since = now_;
     readmission_->not_before = now_ + lease;
     if (std::holds_alternative<candidate_role>(role_)) role_ = follower_role{};
 }
@@ -60,14 +61,16 @@ void node::on(const envelope& from, const readmit_request& m) {
         answer.boot = it->second.boot;
         answer.generation = it->second.generation;
     }
-    answer.promised = durable_.promise.to;
-    answer.promised_attempt = durable_.promise.attempt;
+    answer.promised = std::max(durable_.promise.to, durable_.floor);
+    answer.longest_lease = std::max(durable_.grant_max, granted_figure());
     post(from.from, answer, promise_sequence_);
 }
 
 void node::on(const envelope& from, const readmit_answer& m) {
     if (!readmission_ || m.attempt != readmission_->attempt) return;
     readmission_->told[from.from] = m;
+    // The lease that this node forgot to have granted may be longer than the one it remembers.
+    readmission_->not_before = std::max(readmission_->not_before, readmission_->since + m.longest_lease);
 }
 
 void node::ask_for_readmission() {
@@ -85,8 +88,9 @@ void node::ask_for_readmission() {
     for (const auto& [id, answer] : readmission_->told) {
         durable_.boot = std::max(durable_.boot, answer.boot + 1);
         durable_.generation = std::max(durable_.generation, answer.generation);
-        if (answer.promised > durable_.promise.to)
-            durable_.promise = {answer.promised, answer.promised_attempt};
+        // A floor, not a promise: nothing below it passes, and what is answered at or above it takes the
+        // way of every promise (R7, R13, R14).
+        durable_.floor = std::max(durable_.floor, answer.promised);
         durable_.own_term = std::max(durable_.own_term, answer.promised.term);
     }
     readmission_.reset();

@@ -129,7 +129,8 @@ std::optional<boot_time> node::lease_end() const {
             return m ? m : (id == *value.voters.rbegin() ? moment(config_.id) : std::nullopt);
         });
     }
-    if (l->carried_lease > now_ && (!end || l->carried_lease > *end)) end = l->carried_lease;
+    // Only until the new ballot has a majority of its own: voters and figures may change after that.
+    if (!end && l->carried_lease > now_) end = l->carried_lease;
     return end;
 }
 
@@ -178,6 +179,7 @@ void node::promotion_done(const server_task_done& e) {
     l->at = leader_role::phase::leading;
     l->promote_deadline = {};
     l->seen_writable = false;
+    l->promoted_at = now_;
     l->fork_recorded = false;
     if (e.position) l->fork = *e.position;
     say(severity::notice, "promoted",
@@ -277,7 +279,8 @@ void node::check_lease() {
     if (l == nullptr || l->at == leader_role::phase::stopping) return;
     const auto& settings = sent_value(*l).settings;
     const auto end = lease_end();
-    if (l->at == leader_role::phase::electing && server_.state != server_state::primary) {
+    const bool quiet = server_.state == server_state::standby || server_.state == server_state::stopped;
+    if (l->at == leader_role::phase::electing && quiet) {
         // Nothing is writable, so nothing has to be fenced; the ballot is given back.
         if (now_ - l->elected > std::max<duration>(elect_limit, settings.lease_duration))
             end_reign("no majority accepted its election");
@@ -375,7 +378,8 @@ void node::leader_sees_server() {
             server_note_.clear();
             housekeeping();
         }
-    } else if (server_.state == server_state::standby && l.seen_writable) {
+    } else if (server_.state == server_state::standby &&
+               (l.seen_writable || now_ - l.promoted_at > std::chrono::seconds(2))) {
         stop_leading("its PostgreSQL came up as a standby", now_);
     }
 }

@@ -208,20 +208,17 @@ void node::request(std::uint64_t id, const change_settings& r) {
 }
 
 void node::request(std::uint64_t id, const step_down& r) {
+    leaving_ = id;
     if (!is_leader()) {
         if (std::holds_alternative<candidate_role>(role_)) role_ = follower_role{};
-        leaving_ = id;
-        if (running_ && std::holds_alternative<start_standby>(*running_)) return;
-        return out(reply{id, {}});
+        // A server that is writable, or may be, is fenced first: upkeep() sees to it and answers.
+        if (server_.state == server_state::unknown) out(observe_now{});
+        return finish_leaving();
     }
-    leaving_ = id;
     const auto& l = std::get<leader_role>(role_);
     boot_time deadline = now_ + sent_value(l).settings.demote_margin() * 4;
     if (const auto end = lease_end()) deadline = std::min(deadline, *end);
     stop_leading(r.why, deadline);
-    // Nothing was writable, so nothing had to be stopped.
-    if (!is_leader() && !running_ && server_.state == server_state::standby)
-        out(reply{id, {}});
 }
 
 }  // namespace repld

@@ -54,7 +54,6 @@ void node::server_task_result(const server_task_done& e) {
             server_not_before_ = now_ + growing(std::chrono::seconds(1), start_failures_++);
         }
         out(observe_now{});
-        if (leaving_) out(reply{*leaving_, {}});
         return;
     }
     if (std::holds_alternative<restart_server>(done)) {
@@ -74,7 +73,7 @@ void node::server_task_result(const server_task_done& e) {
         }
         server_not_before_ = now_ + (e.ok ? std::chrono::seconds(2) : std::chrono::seconds(1));
         out(observe_now{});
-        return;
+        return take_waiting_promise();
     }
     if (std::holds_alternative<rejoin_server>(done)) {
         if (e.ok) {
@@ -93,7 +92,36 @@ void node::server_task_result(const server_task_done& e) {
     }
 }
 
+// The daemon may end when nothing here is writable or could become so unwatched.
+void node::finish_leaving() {
+    if (!leaving_ || is_leader() || running_) return;
+    const bool quiet = config_.role != node_role::data || !durable_.in_cluster() || !durable_.accepted ||
+                       server_.state == server_state::standby ||
+                       (server_.state == server_state::stopped && start_failures_ > 0);
+    if (!quiet) return;
+    out(reply{*leaving_, {}});
+    leaving_.reset();
+    left_ = true;
+}
+
+// Writable without a lease: by a person, by an old unit file, or by a daemon that died. Or its
+// postmaster is dead and a backend may still commit.
+void node::fence_if_writable() {
+    if (config_.role != node_role::data || !durable_.in_cluster() || is_leader() || running_) return;
+    if (server_.state == server_state::orphaned) {
+        run(fence_server{now_, "its postmaster died"});
+        return;
+    }
+    if (server_.state != server_state::primary || now_ < server_not_before_) return;
+    if (!self() && !durable_.accepted) return;  // it is only just being taken into a cluster
+    server_note_ = "fenced: it was writable without a lease";
+    say(severity::warning, "fence", "its PostgreSQL is writable without a lease; stops it");
+    run(fence_server{now_ + std::chrono::milliseconds(400), "writable without a lease"});
+}
+
 void node::upkeep() {
+    if (left_) return;
+    finish_leaving();
     if (config_.role != node_role::data || !durable_.in_cluster() || is_leader() || running_) return;
     if (now_ < server_not_before_ && server_.state != server_state::primary) return;
     switch (server_.state) {
@@ -101,19 +129,11 @@ void node::upkeep() {
         case server_state::unknown:
         case server_state::starting: return;
         case server_state::primary:
-            // Writable without a lease: by a person, by an old unit file, or by a daemon that died.
-            if (!self() && !durable_.accepted) return;  // it is only just being taken into a cluster
-            if (now_ < server_not_before_) return;
-            server_note_ = "fenced: it was writable without a lease";
-            say(severity::warning, "fence", "its PostgreSQL is writable without a lease; stops it");
-            run(fence_server{now_ + std::chrono::milliseconds(400), "writable without a lease"});
-            return;
-        case server_state::orphaned:
-            run(fence_server{now_, "its postmaster died"});
-            return;
+        case server_state::orphaned: return fence_if_writable();
         case server_state::stopped:
+            if (self() == nullptr) return;  // a node that is joining sees to its server itself
             if (std::holds_alternative<candidate_role>(role_)) role_ = follower_role{};
-            run(start_standby{});
+            run(start_standby{leader_to_follow()});
             return;
         case server_state::standby:
             if (leaving_ || promise_work_ || std::holds_alternative<candidate_role>(role_)) return;
@@ -121,12 +141,26 @@ void node::upkeep() {
     }
 }
 
-void node::follow_leader() {
-    // R18: only a leader whose accept or heartbeat carried a ballot not below the promise.
+// R18: only a leader whose accept or heartbeat carried a ballot not below the promise. 0: nobody.
+node_id node::leader_to_follow() const {
     if (!contact_ || contact_->leader == config_.id || !contact_->report.writable ||
         now_ - contact_->at > contact_age_max)
-        return;
-    if (in_force(rule::no_thaw) && contact_->under < durable_.promise.to) return;
+        return 0;
+    if (in_force(rule::no_thaw) && contact_->under < durable_.promise.to) return 0;
+    return contact_->leader;
+}
+
+// Whom the task under way will leave the server pointed at; nothing when it points it nowhere.
+node_id node::pointed_at_by_task() const {
+    if (!running_) return 0;
+    if (const auto* t = std::get_if<follow_upstream>(&*running_)) return t->upstream;
+    if (const auto* t = std::get_if<rejoin_server>(&*running_)) return t->upstream;
+    if (const auto* t = std::get_if<start_standby>(&*running_)) return t->upstream;
+    return 0;
+}
+
+void node::follow_leader() {
+    if (leader_to_follow() == 0) return;
     const cluster_state* s = state();
     if (s == nullptr || durable_.accepted->under != contact_->under || s->version < contact_->version) return;
     if (server_.upstream == contact_->leader && server_.streaming) {

@@ -20,6 +20,7 @@ std::optional<std::string> node::refuse_ballot(const ballot& b, nonce token) con
     if (!disk_ok_) return "it cannot write its state directory";
     if (in_force(rule::closed_ballots) && durable_.is_closed(b)) return "ballot " + to_string(b) + " is closed";
     if (b < durable_.promise.to) return "it has promised ballot " + to_string(durable_.promise.to);
+    if (b < durable_.floor) return "it may have promised ballot " + to_string(durable_.floor);
     if (b == durable_.promise.to) return std::nullopt;
     // R9: who knows what it granted before it was restarted.
     if (in_force(rule::wait_after_start) && now_ < wait_until_)
@@ -42,7 +43,9 @@ std::optional<std::string> node::refuse_server() const {
     if (const auto* l = std::get_if<leader_role>(&role_))
         if (l->at != leader_role::phase::electing || server_.state == server_state::primary)
             return "its own PostgreSQL may be writable";
-    if (running_ && std::holds_alternative<start_standby>(*running_))
+    const bool starts_as_standby = running_ && std::holds_alternative<start_standby>(*running_);
+    if (starts_as_standby && server_.state != server_state::primary &&
+        server_.state != server_state::orphaned)
         return std::nullopt;  // started by us with standby.signal, and not promoted since
     switch (server_.state) {
         case server_state::none:
@@ -65,13 +68,10 @@ bool node::shows_token(const prepare& m) const {
 }
 
 bool node::must_freeze(node_id for_leader) const {
-    if (!in_force(rule::frozen) || config_.role != node_role::data ||
-        server_.state != server_state::standby)
-        return false;
-    // A repointing under way would still take effect after the promise.
-    if (running_)
-        if (const auto* follow = std::get_if<follow_upstream>(&*running_))
-            return follow->upstream != for_leader;
+    if (!in_force(rule::frozen) || config_.role != node_role::data) return false;
+    // Its configuration may still name another upstream, for whoever starts it.
+    if (server_.state == server_state::stopped) return !stopped_frozen_;
+    if (server_.state != server_state::standby) return false;
     return server_.upstream != for_leader && (server_.upstream != 0 || server_.streaming);
 }
 
@@ -115,8 +115,8 @@ void node::on(const envelope& from, const prevote_request& m) {
     // Any ballot above the promise and above what is closed would do: what counts is whether one
     // would pass now.
     const auto closed = durable_.closed.find(from.from);
-    const term_number above = std::max(durable_.promise.to.term,
-                                       closed == durable_.closed.end() ? 0 : closed->second);
+    const term_number above = std::max({durable_.promise.to.term, durable_.floor.term,
+                                        closed == durable_.closed.end() ? 0 : closed->second});
     const ballot next{above + 1, from.from};
     auto refusal = refuse_ballot(next, 0);
     if (!refusal) refusal = refuse_server();
@@ -153,6 +153,8 @@ void node::on(const envelope& from, const prepare& m) {
         return;
     }
     auto refusal = refuse_ballot(m.under, m.token);
+    // R2: this node may have promised that very ballot, and does not know to which attempt.
+    if (!refusal && m.under == durable_.floor) refusal = "it may have promised that ballot before";
     if (!refusal) refusal = refuse_server();
     if (!refusal && server_.state == server_state::stopped && in_force(rule::position_known))
         refusal = "its PostgreSQL is stopped, so its WAL position is not known";
@@ -165,11 +167,21 @@ void node::on(const envelope& from, const prepare& m) {
         return answer_prepare(from.from, m, std::nullopt, written);
     }
     if (promise_work_) {
-        if (m.under > promise_work_->to) promise_waiting_ = message_received{from, m};
+        if (m.under > promise_work_->to && (!promise_waiting_ || m.under > waiting_ballot_)) {
+            waiting_ballot_ = m.under;
+            promise_waiting_ = message_received{from, m};
+        }
         return;
     }
-    if (running_ && !std::holds_alternative<follow_upstream>(*running_))
-        return answer_prepare(from.from, m, "its PostgreSQL is busy: " + server_note_);
+    if (running_ && std::holds_alternative<follow_upstream>(*running_)) {
+        // Not cut short: its ALTER SYSTEM could still take effect after the freeze.
+        if (!promise_waiting_ || m.under > waiting_ballot_) {
+            waiting_ballot_ = m.under;
+            promise_waiting_ = message_received{from, m};
+        }
+        return;
+    }
+    if (running_) return answer_prepare(from.from, m, "its PostgreSQL is busy: " + server_note_);
     if (auto* c = std::get_if<candidate_role>(&role_)) {
         // The higher ballot goes first; R19 makes this rare.
         (void)c;
@@ -184,6 +196,7 @@ void node::continue_promise(const server_task_done& e) {
     const promise_work work = std::move(*promise_work_);
     promise_work_.reset();
     if (e.ok) {
+        stopped_frozen_ = server_.state == server_state::stopped;
         server_.position = e.position;
         server_.upstream = 0;
         server_.streaming = false;
@@ -202,11 +215,23 @@ void node::continue_promise(const server_task_done& e) {
     } else if (e.ok) {
         std::visit([&](const auto& body) { on(work.cause.from, body); }, work.cause.body);
     }
-    if (promise_waiting_) {
-        const message_received waiting = std::move(*promise_waiting_);
-        promise_waiting_.reset();
-        std::visit([&](const auto& body) { on(waiting.from, body); }, waiting.body);
-    }
+    take_waiting_promise();
+}
+
+void node::take_waiting_promise() {
+    if (!promise_waiting_) return;
+    const message_received waiting = std::move(*promise_waiting_);
+    promise_waiting_.reset();
+    std::visit([&](const auto& body) { on(waiting.from, body); }, waiting.body);
+}
+
+// Another task takes the place of the freeze: the promise is refused, not forgotten.
+void node::drop_promise_work() {
+    if (!promise_work_) return;
+    const promise_work work = std::move(*promise_work_);
+    promise_work_.reset();
+    if (const auto* m = std::get_if<prepare>(&work.cause.body))
+        answer_prepare(work.cause.from.from, *m, "its PostgreSQL had to be stopped");
 }
 
 std::uint64_t node::record_promise(const ballot& to, nonce attempt) {
@@ -245,10 +270,12 @@ bool node::raise_promise(const message_received& cause, const ballot& to, nonce 
     }
     if (leader != config_.id) {
         if (auto refusal = refuse_server()) return refuse(std::move(*refusal));
+        if (in_force(rule::no_thaw) && pointed_at_by_task() != 0 && pointed_at_by_task() != leader)
+            return refuse("its PostgreSQL is being pointed at " + name_of(pointed_at_by_task()));
         if (must_freeze(leader)) {
             if (promise_work_) return false;
-            if (running_ && !std::holds_alternative<follow_upstream>(*running_))
-                return refuse("its PostgreSQL is busy");
+            if (running_) return refuse("its PostgreSQL is busy");
+            if (std::holds_alternative<candidate_role>(role_)) role_ = follower_role{};
             promise_work_ = promise_work{cause, to, run(freeze_server{})};
             return false;
         }

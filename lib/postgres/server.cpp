@@ -28,7 +28,7 @@ task<result<std::string>> local_server::query_value(std::string sql, duration li
 
 task<result<void>> local_server::on_disk(std::function<result<void>()> work, duration limit) {
     const auto held = state_;
-    co_return co_await held->disk.run(std::move(work), limit);
+    co_return co_await held->copying.run(std::move(work), limit);
 }
 
 task<result<void>> local_server::checkpoint(duration limit) {

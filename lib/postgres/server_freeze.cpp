@@ -89,6 +89,19 @@ task<result<wal_position>> local_server::freeze(duration limit) {
         co_return not_a_standby(seen);
     }
 
+    // A statement of ours that ran out of time goes on in its backend, and could set it again later.
+    for (;;) {
+        auto abandoned = co_await held->statement_until(
+            "SELECT count(pg_terminate_backend(pid)) AS number FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND state = 'active'"
+            " AND query LIKE 'ALTER SYSTEM SET primary_conninfo%'",
+            deadline);
+        if (!abandoned) co_return std::move(abandoned).error();
+        if (abandoned->number(0, "number") == 0) break;
+        if (passed(deadline)) co_return time_is_up("freeze the standby", "An earlier ALTER SYSTEM does not end.");
+        co_await pause_for(look_again);
+    }
+
     // The file tells what is durable; a session's own copy of the setting may be behind it.
     auto stored = read_auto_setting(held->settings.data_directory, "primary_conninfo");
     if (!stored) co_return std::move(stored).error();

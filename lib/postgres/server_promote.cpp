@@ -29,9 +29,13 @@ error took_another(timeline_id wanted, timeline_id taken) {
 // less in the way, and a lock or a full connection table cannot hold it up.
 task<result<void>> local_server::state::trigger_promotion(timeline_id current, timeline_id wanted,
                                                           boot_time deadline) {
-    std::function<result<void>()> work = [directory = settings.data_directory, current, wanted] {
-        auto reserved = reserve_timelines(directory, current, wanted);
-        if (!reserved) return reserved;
+    std::function<result<void>()> reserve = [directory = settings.data_directory, current, wanted] {
+        return reserve_timelines(directory, current, wanted);
+    };
+    auto reserved = co_await disk.run(std::move(reserve), until(deadline));
+    if (!reserved) co_return reserved;
+    // Work of its own: it is skipped when this promotion was ended before its turn came.
+    std::function<result<void>()> work = [directory = settings.data_directory] {
         // Durability is not wanted here: a host that dies now must not promote when it comes back.
         return platform::write_file_durably(directory / "promote", "", S_IRUSR | S_IWUSR);
     };

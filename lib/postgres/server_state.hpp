@@ -32,6 +32,7 @@ struct local_server::state : std::enable_shared_from_this<local_server::state> {
     asio::any_io_executor executor;
     server_settings settings;
     disk_worker disk{};
+    disk_worker copying;  // minutes of copying for a rewind, so that no fence waits behind it
 
     // The kept connection (server_link.cpp).
     turns link_turns{};

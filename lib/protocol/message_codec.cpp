@@ -50,7 +50,7 @@ json put(const readmit_request& m) { return {{"kind", "readmit_request"}, {"atte
 json put(const readmit_answer& m) {
     return {{"kind", "readmit_answer"}, {"attempt", m.attempt}, {"boot", m.boot},
             {"generation", m.generation}, {"promised", encode(m.promised)},
-            {"promised_attempt", m.promised_attempt}};
+            {"longest_lease_ns", m.longest_lease.count()}};
 }
 
 leader_report get_report(const json& b) {
@@ -111,7 +111,7 @@ message get(const json& b) {
     if (kind == "readmit_answer")
         return readmit_answer{number_field<nonce>(b, "attempt"), number_field<std::uint64_t>(b, "boot"),
                               number_field<std::uint64_t>(b, "generation"), read_ballot(b, "promised"),
-                              number_field<nonce>(b, "promised_attempt")};
+                              duration(signed_value(field(b, "longest_lease_ns"), "longest_lease_ns", 0, INT64_MAX))};
     throw bad_field{"field \"kind\" names no known message"};
 }
 

@@ -170,6 +170,7 @@ std::string encode_durable(const durable_state& s) {
                  {"generation", s.generation},
                  {"own_term", s.own_term},
                  {"promise", {{"to", encode(s.promise.to)}, {"attempt", s.promise.attempt}}},
+                 {"floor", encode(s.floor)},
                  {"grant_max_ns", s.grant_max.count()},
                  {"closed", std::move(closed)},
                  {"void_in_s", s.void_in_s},
@@ -195,6 +196,7 @@ result<durable_state> decode_durable(const std::string& text) {
         s.own_term = number_field<term_number>(body, "own_term");
         const json& promise = field(body, "promise");
         s.promise = {read_ballot(promise, "to"), number_field<nonce>(promise, "attempt")};
+        s.floor = read_ballot(body, "floor");
         s.grant_max = duration(signed_value(field(body, "grant_max_ns"), "grant_max_ns", 0, INT64_MAX));
         for (const json& pair : array_field(body, "closed", 100000)) {
             const ballot b = read_ballot(json{{"closed", pair}}, "closed");

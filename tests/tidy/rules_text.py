@@ -6,7 +6,8 @@ from tree import SOURCES, Finding
 TEXTS = SOURCES + (".in", ".json", ".yaml", ".yml", ".md", ".cmake", "CMakeLists.txt", "Dockerfile", ".dockerignore",
                    ".clang-format", ".clang-tidy", ".editorconfig", ".gitignore", ".ci/run", "LICENSE")
 # The patterns are written so that this file does not match itself.
-UNFINISHED = re.compile(r"\b([T]ODO|[F]IXME|[X]XX|[H]ACK)\b|\b(?i:[s]tub(?:s|bed)?|[u]nimplemented|[n]ot implemented)\b")
+UNFINISHED = re.compile(
+    r"\b([T]ODO|[F]IXME|[X]XX|[H]ACK)\b|\b(?i:[s]tub(?:s|bed)?|[u]nimplemented|[n]ot implemented)\b")
 ONE_MACHINE = re.compile(r"(?<![\w.})$/*-])/(?:[w]ork|[r]oot|[h]ome/\w+|[U]sers/\w+)/")
 AUTHORS = re.compile(r"\b[C]laude\b|\b[A]nthropic\b|\b[A]I[ -](?:agent|assistant|generated)", re.IGNORECASE)
 

@@ -104,7 +104,8 @@ class Cpp(unittest.TestCase):
 
     def test_comments_and_literals_are_blanked_in_place(self):
         code = cpp_text.code_of('a("x//y"); // b\n/* c\n*/ d(\'"\', R"(e\n)"); 1\'000;\n')
-        self.assertEqual([line.split() for line in code.splitlines()], [["a(", ");"], [], ["d(", ","], [");", "1'000;"]])
+        words = [line.split() for line in code.splitlines()]
+        self.assertEqual(words, [["a(", ");"], [], ["d(", ","], [");", "1'000;"]])
 
     def test_functions(self):
         self.assertEqual(self.functions("""\

@@ -37,6 +37,7 @@ durable_state sample_durable() {
     d.own_term = 4;
     d.promise = {{4, 2}, 12345};
     d.accepted = accepted_value{{4, 2}, sample_state()};
+    d.floor = {3, 1};
     d.grant_max = std::chrono::seconds(6);
     d.closed = {{1, 3}, {2, 2}};
     d.peers[1] = {111, 5, 99};
@@ -120,5 +121,5 @@ TEST_CASE("every message comes back as it was") {
     round_trip(grant_answer{{1, 2}, 3, true, "x", std::chrono::seconds(2), {1, 2}, {1, 2}, 8, 2});
     round_trip(release{{5, 1}});
     round_trip(readmit_request{7});
-    round_trip(readmit_answer{1, 2, 3, {4, 5}, 6});
+    round_trip(readmit_answer{1, 2, 3, {4, 5}, std::chrono::seconds(6)});
 }
