@@ -30,16 +30,16 @@ void boot_timer::arm(boot_time when, std::function<void()> due) {
 
 void boot_timer::wait() {
     waiting_ = true;
-    descriptor_.async_read_some(
-        asio::buffer(&expirations_, sizeof expirations_),
-        [this](const boost::system::error_code& failure, std::size_t) {
-            if (failure == asio::error::operation_aborted) return;  // *this may be gone
-            waiting_ = false;
-            if (failure || !due_) return;
-            const auto due = std::move(due_);
-            due_ = nullptr;
-            due();
-        });
+    descriptor_.async_read_some(asio::buffer(&expirations_, sizeof expirations_),
+                                [this](const boost::system::error_code& failure, std::size_t) {
+                                    if (failure == asio::error::operation_aborted)
+                                        return;  // *this may be gone
+                                    waiting_ = false;
+                                    if (failure || !due_) return;
+                                    const auto due = std::move(due_);
+                                    due_ = nullptr;
+                                    due();
+                                });
 }
 
 void boot_timer::cancel() {

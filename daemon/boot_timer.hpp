@@ -1,5 +1,6 @@
-// Wakes up at a moment of CLOCK_BOOTTIME, also when that moment passed while the host was suspended.
-// asio::steady_timer counts CLOCK_MONOTONIC, which stands still then, and would wake a leader late.
+// Wakes up at a moment of CLOCK_BOOTTIME, also when that moment passed while the host was
+// suspended. asio::steady_timer counts CLOCK_MONOTONIC, which stands still then, and would wake a
+// leader late.
 #pragma once
 
 #include <cstdint>

@@ -28,7 +28,9 @@ void core_host::stop() {
     store_->stop();
 }
 
-void core_host::step(const event& e) { carry_out(node_.step(platform::boot_now(), e)); }
+void core_host::step(const event& e) {
+    carry_out(node_.step(platform::boot_now(), e));
+}
 
 void core_host::feed(event e) noexcept {
     if (stopped_) return;

@@ -36,8 +36,8 @@ public:
     // Ends the timer and the store; waits for the write in progress.
     void stop();
 
-    // Queued when called from within a step. Nothing may be thrown through a step: a daemon that goes on
-    // with half of one is worse than a dead one.
+    // Queued when called from within a step. Nothing may be thrown through a step: a daemon that
+    // goes on with half of one is worse than a dead one.
     void feed(event e) noexcept;
     // Feeds an operator's request and waits for its reply; errc::timed_out after `limit` (it may
     // still be committed).

@@ -58,7 +58,9 @@ postgres::server_settings server_settings_of(const config::host_config& c, loggi
     s.service.restart = p.service.restart;
     s.service.reload = p.service.reload;
     s.service.promote = p.service.promote;
-    s.note = [&log](postgres::note_level l, const std::string& text) { log.log(level_of(l), text); };
+    s.note = [&log](postgres::note_level l, const std::string& text) {
+        log.log(level_of(l), text);
+    };
     return s;
 }
 
@@ -105,7 +107,9 @@ node_daemon::node_daemon(asio::io_context& loop, daemon_start start, logging::lo
                  if (own.identity != identity) return std::nullopt;
                  return own.key;
              },
-             [this](const net::hello& who, const net::link_origin& origin) { return admit(who, origin); },
+             [this](const net::hello& who, const net::link_origin& origin) {
+                 return admit(who, origin);
+             },
              [this](node_id from, const json& body) { on_peer_message(from, body); },
              [this](node_id, bool up, const net::hello&) {
                  if (up) publish_status();
@@ -114,11 +118,12 @@ node_daemon::node_daemon(asio::io_context& loop, daemon_start start, logging::lo
                  return handle(std::move(request), std::move(origin), std::move(progress));
              },
              [this](net::log_level l, const std::string& text) { log_.log(level_of(l), text); }}),
-      control_(loop.get_executor(),
-               [this](json request, net::request_origin origin, net::progress_sink progress) {
-                   return handle(std::move(request), std::move(origin), std::move(progress));
-               },
-               [this](net::log_level l, const std::string& text) { log_.log(level_of(l), text); }),
+      control_(
+          loop.get_executor(),
+          [this](json request, net::request_origin origin, net::progress_sink progress) {
+              return handle(std::move(request), std::move(origin), std::move(progress));
+          },
+          [this](net::log_level l, const std::string& text) { log_.log(level_of(l), text); }),
       status_timer_(loop),
       metadata_timer_(loop),
       slots_timer_(loop),
@@ -135,8 +140,8 @@ node_daemon::node_daemon(asio::io_context& loop, daemon_start start, logging::lo
     context.state_directory = config_.paths.state;
     context.self = config_.node.id;
     context.log = &log_;
-    server_.emplace(loop.get_executor(), server_settings_of(config_, log_), config_.postgres->conninfo,
-                    std::move(context));
+    server_.emplace(loop.get_executor(), server_settings_of(config_, log_),
+                    config_.postgres->conninfo, std::move(context));
     schema::writer_options writer;
     writer.conninfo = metadata_conninfo();
     if (const auto own = postgres::conninfo::parse(config_.postgres->conninfo))
@@ -174,7 +179,8 @@ task<void> node_daemon::leave(std::string why) {
 void node_daemon::stop() {
     if (stopped_) return;
     stopped_ = true;
-    for (auto* timer : {&status_timer_, &metadata_timer_, &slots_timer_, &upstream_timer_}) timer->cancel();
+    for (auto* timer : {&status_timer_, &metadata_timer_, &slots_timer_, &upstream_timer_})
+        timer->cancel();
     control_.stop();
     mesh_.stop();
     if (server_) server_->stop();
@@ -219,12 +225,14 @@ void node_daemon::on_peer_message(node_id from, const json& body) {
         }
         if (received->from.from == from) core_.feed(std::move(*received));
     } else if (const auto status = body.find("status"); status != body.end()) {
-        if (const auto s = decode_status(*status); s && s->id == from) board_.put(*s, platform::boot_now());
+        if (const auto s = decode_status(*status); s && s->id == from)
+            board_.put(*s, platform::boot_now());
     } else if (const auto told = body.find("event"); told != body.end() && told->is_object()) {
         // Told by another node: any field may be of the wrong kind.
         const auto text = [&](const char* key) {
             const auto found = told->find(key);
-            return found != told->end() && found->is_string() ? found->get<std::string>() : std::string();
+            return found != told->end() && found->is_string() ? found->get<std::string>()
+                                                              : std::string();
         };
         schema::event_row row;
         row.time = text("time");
@@ -271,12 +279,13 @@ void node_daemon::core_changed() {
     }
     // A change that people see is told at once, not at the next interval.
     const node_view v = core_.core().view();
-    const std::string key = v.role + std::to_string(v.leader) + (v.writable ? "w" : "") +
-                            (server_ ? std::to_string(static_cast<int>(server_->last().core.state)) +
-                                           (server_->last().core.streaming ? "s" : "") +
-                                           std::to_string(server_->last().core.upstream) + "t" +
-                                           std::to_string(server_->last().timeline)
-                                     : "");
+    const std::string key =
+        v.role + std::to_string(v.leader) + (v.writable ? "w" : "") +
+        (server_ ? std::to_string(static_cast<int>(server_->last().core.state)) +
+                       (server_->last().core.streaming ? "s" : "") +
+                       std::to_string(server_->last().core.upstream) + "t" +
+                       std::to_string(server_->last().timeline)
+                 : "");
     if (key != last_published_) {
         last_published_ = key;
         publish_status();
@@ -296,7 +305,8 @@ void node_daemon::update_peers(const cluster_state& s) {
         file["peers"].push_back({{"id", m.id}, {"name", m.name}, {"address", m.address}});
     }
     mesh_.set_peers(endpoints);
-    mesh_.set_idle_limit(std::max<duration>(3 * s.settings.heartbeat_interval, std::chrono::seconds(1)));
+    mesh_.set_idle_limit(
+        std::max<duration>(3 * s.settings.heartbeat_interval, std::chrono::seconds(1)));
     if (const std::string text = file.dump(); text != peers_written_) {
         peers_written_ = text;
         // For replctl when this daemon is down; no decision waits for it.
@@ -332,15 +342,18 @@ result<void> node_daemon::admit(const net::hello& who, const net::link_origin& o
         return error{errc::refused, "a join token does not make a peer"};
     if (!d.in_cluster()) return error{errc::refused, "this node is not in a cluster yet"};
     if (who.cluster != d.cluster)
-        return error{errc::refused, "another cluster", "This is cluster \"" + d.cluster + "\", you are of \"" + who.cluster + "\"."};
+        return error{errc::refused, "another cluster",
+                     "This is cluster \"" + d.cluster + "\", you are of \"" + who.cluster + "\"."};
     if (who.system_identifier != std::to_string(d.system_identifier))
         return error{errc::refused, "another system identifier",
-                     "This cluster's is " + std::to_string(d.system_identifier) + ", yours is " + who.system_identifier + "."};
+                     "This cluster's is " + std::to_string(d.system_identifier) + ", yours is " +
+                         who.system_identifier + "."};
     const cluster_state* s = state();
     if (s == nullptr) return {};  // about to be told who is a member
     const member* m = s->find(who.node);
     if (m != nullptr && m->identity != who.identity)
-        return error{errc::refused, "node id " + std::to_string(who.node) + " belongs to another installation",
+        return error{errc::refused,
+                     "node id " + std::to_string(who.node) + " belongs to another installation",
                      "Node \"" + m->name + "\" at " + m->address + " has it."};
     // A stranger may come with news of a membership that this node has not heard of yet: its values
     // are judged by the register, so that it may connect harms nothing.
@@ -351,9 +364,13 @@ duration node_daemon::interval() const {
     return state() ? state()->settings.heartbeat_interval : cluster_settings{}.heartbeat_interval;
 }
 
-bool node_daemon::leads() const { return core_.core().is_leader(); }
+bool node_daemon::leads() const {
+    return core_.core().is_leader();
+}
 
-node_id node_daemon::leader() const { return core_.core().view().leader; }
+node_id node_daemon::leader() const {
+    return core_.core().view().leader;
+}
 
 std::string node_daemon::upstream_conninfo(node_id id) const {
     const member* m = state() ? state()->find(id) : nullptr;
@@ -365,7 +382,8 @@ std::string node_daemon::streaming_conninfo(const std::string& theirs) const {
     if (!parsed) return {};
     parsed->set("application_name", config_.node.name);
     parsed->remove("fallback_application_name");
-    if (const std::string passfile = secrets_.passfile(); !passfile.empty()) parsed->set_default("passfile", passfile);
+    if (const std::string passfile = secrets_.passfile(); !passfile.empty())
+        parsed->set_default("passfile", passfile);
     parsed->set_default("connect_timeout", "2");
     return parsed->to_string();
 }

@@ -1,7 +1,8 @@
 // One node: wires the core to its adapters. Event loop only.
 //
-// Rooms: daemon.cpp (life, messages, identity), daemon_loops.cpp (periodic work), daemon_status.cpp (what is told to others and shown),
-// daemon_api.cpp (requests), daemon_join.cpp (both halves of joining), daemon_create.cpp.
+// Rooms: daemon.cpp (life, messages, identity), daemon_loops.cpp (periodic work), daemon_status.cpp
+// (what is told to others and shown), daemon_api.cpp (requests), daemon_join.cpp (both halves of
+// joining), daemon_create.cpp.
 #pragma once
 
 #include <deque>
@@ -37,6 +38,15 @@ struct daemon_start {
     host_secrets secrets;
     std::string machine_id;
     std::string program_version;
+};
+
+// Tells each step of a join: to replctl, to the log, and as the state of this node.
+struct join_steps {
+    std::string& current;
+    net::progress_sink progress;
+    logging::logger& log;
+    std::vector<std::string> told{};
+    void operator()(std::string word, std::string text);
 };
 
 class node_daemon {
@@ -96,6 +106,7 @@ private:
 
     // daemon_create.cpp
     task<json> api_create(json args);
+    task<std::vector<std::string>> check_own_address(std::uint64_t system_identifier);
     [[nodiscard]] member own_member() const;
 
     // daemon_join.cpp
@@ -103,7 +114,9 @@ private:
     task<result<json>> ask_cluster(json request, const std::string& address,
                                    std::optional<std::string> token, duration limit);
     task<result<void>> prepare_server(const json& begin, bool replace, bool dry_run,
-                                      net::progress_sink progress, std::vector<std::string>& steps);
+                                      join_steps& step);
+    task<result<void>> clone_from(std::string source, std::string leader, bool running,
+                                  join_steps& step);
     task<json> join_begin(json args);
     task<json> join_finish(json args);
 
@@ -138,7 +151,8 @@ private:
     std::string upstream_error_;
     bool upstream_answers_ = false;
     std::map<node_id, boot_time> joiners_;  // whose slots are kept until they are members
-    std::pair<node_id, std::string> joined_from_;  // whom a joining node streams from, and its conninfo
+    std::pair<node_id, std::string>
+        joined_from_;  // whom a joining node streams from, and its conninfo
     bool joining_ = false;
     std::string join_step_;
     bool leaving_ = false;

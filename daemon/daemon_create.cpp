@@ -30,11 +30,13 @@ member node_daemon::own_member() const {
 task<json> node_daemon::api_create(json args) {
     const bool dry_run = args.value("dry_run", false);
     if (core_.core().durable().in_cluster())
-        co_return refuse({errc::refused, "this node is in cluster \"" + core_.core().durable().cluster + "\" already"});
+        co_return refuse({errc::refused, "this node is in cluster \"" +
+                                             core_.core().durable().cluster + "\" already"});
     if (!server_)
         co_return refuse({errc::refused, "a witness cannot create a cluster", "",
                           "Run \"replctl cluster create\" on the host of the PostgreSQL primary."});
-    if (joining_) co_return refuse({errc::refused, "this node is joining a cluster at this moment"});
+    if (joining_)
+        co_return refuse({errc::refused, "this node is joining a cluster at this moment"});
     cluster_settings settings;
     if (const auto it = args.find("settings"); it != args.end() && it->is_object())
         for (const auto& [key, value] : it->items()) {
@@ -43,7 +45,8 @@ task<json> node_daemon::api_create(json args) {
             settings = *changed;
         }
     if (auto relations = check_relations(settings); !relations) co_return refuse(relations.error());
-    const std::string name = args.value("name", json()).is_string() ? args["name"].get<std::string>() : "main";
+    const std::string name =
+        args.value("name", json()).is_string() ? args["name"].get<std::string>() : "main";
     if (name.empty() || name.size() > 63)
         co_return refuse({errc::usage, "a cluster name has 1 to 63 characters"});
 
@@ -59,10 +62,11 @@ task<json> node_daemon::api_create(json args) {
                                         config_.postgres->data_directory.string() + "."});
     }
     if (seen.wal_level == "minimal" || seen.max_wal_senders < 2)
-        co_return refuse({errc::refused, "this PostgreSQL cannot have standbys",
-                          "wal_level is \"" + seen.wal_level + "\" and max_wal_senders is " +
-                              std::to_string(seen.max_wal_senders) + ".",
-                          "Set wal_level = replica and max_wal_senders = 10, restart PostgreSQL, try again."});
+        co_return refuse(
+            {errc::refused, "this PostgreSQL cannot have standbys",
+             "wal_level is \"" + seen.wal_level + "\" and max_wal_senders is " +
+                 std::to_string(seen.max_wal_senders) + ".",
+             "Set wal_level = replica and max_wal_senders = 10, restart PostgreSQL, try again."});
     const auto own = postgres::conninfo::parse(config_.postgres->conninfo);
     if (!own) co_return refuse(own.error());
     schema::cluster_objects objects;
@@ -72,8 +76,9 @@ task<json> node_daemon::api_create(json args) {
     auto plan = co_await schema::plan_cluster_objects(objects, std::chrono::seconds(10));
     if (!plan) co_return refuse(plan.error());
     // The hosts that will join are not known yet; samenet stands for the networks of this server.
-    json hba = json::array({"host " + objects.database + " " + objects.role + " samenet scram-sha-256",
-                            "host replication " + objects.role + " samenet scram-sha-256"});
+    json hba =
+        json::array({"host " + objects.database + " " + objects.role + " samenet scram-sha-256",
+                     "host replication " + objects.role + " samenet scram-sha-256"});
     if (dry_run)
         co_return answer({{"cluster", name},
                           {"dry_run", true},
@@ -87,7 +92,8 @@ task<json> node_daemon::api_create(json args) {
         const auto password = schema::random_password();
         if (!password) co_return refuse(password.error());
         objects.password = *password;
-        if (auto kept = secrets_.take_password(objects.role, *password); !kept) co_return refuse(kept.error());
+        if (auto kept = secrets_.take_password(objects.role, *password); !kept)
+            co_return refuse(kept.error());
     }
     auto made = co_await schema::create_cluster_objects(objects, std::chrono::seconds(60));
     if (!made) co_return refuse(made.error());
@@ -105,20 +111,30 @@ task<json> node_daemon::api_create(json args) {
                    {"steps", std::move(steps)},
                    {"pg_hba", std::move(hba)}};
     json response = answer(std::move(result));
-    // The address that others will use is only worth something if it leads to this very server.
-    auto check = *own;
-    if (const auto passfile = secrets_.passfile(); !passfile.empty()) check.set_default("passfile", passfile);
-    auto opened = co_await postgres::connection::open(check.to_string(), std::chrono::seconds(2));
-    if (!opened) {
-        response["notices"].push_back("could not connect to this server by postgres.conninfo (" +
-                                      opened.error().message + " " + opened.error().detail +
-                                      "); other hosts will need that: check listen_addresses and pg_hba.conf");
-    } else {
-        const auto id = co_await (*opened)->query("SELECT system_identifier::text FROM pg_control_system()", {}, std::chrono::seconds(2));
-        if (id && !id->empty() && id->text(0, "system_identifier") != std::to_string(seen.system_identifier))
-            response["notices"].push_back("postgres.conninfo leads to another server than the one of this host");
-    }
+    for (std::string& notice : co_await check_own_address(seen.system_identifier))
+        response["notices"].push_back(std::move(notice));
     co_return response;
+}
+
+// The address that others will use is only worth something if it leads to this very server.
+task<std::vector<std::string>> node_daemon::check_own_address(std::uint64_t system_identifier) {
+    std::vector<std::string> notices;
+    auto check = postgres::conninfo::parse(config_.postgres->conninfo);
+    if (!check) co_return notices;
+    if (const auto passfile = secrets_.passfile(); !passfile.empty())
+        check->set_default("passfile", passfile);
+    auto opened = co_await postgres::connection::open(check->to_string(), std::chrono::seconds(2));
+    if (!opened) {
+        notices.push_back("could not connect to this server by postgres.conninfo (" +
+                          opened.error().message + " " + opened.error().detail +
+                          "); other hosts will need that: check listen_addresses and pg_hba.conf");
+        co_return notices;
+    }
+    const auto id = co_await (*opened)->query(
+        "SELECT system_identifier::text FROM pg_control_system()", {}, std::chrono::seconds(2));
+    if (id && !id->empty() && id->text(0, "system_identifier") != std::to_string(system_identifier))
+        notices.push_back("postgres.conninfo leads to another server than the one of this host");
+    co_return notices;
 }
 
 }  // namespace repld

@@ -8,7 +8,9 @@ namespace repld {
 
 namespace {
 
-double seconds(duration d) { return static_cast<double>(d.count()) / 1e9; }
+double seconds(duration d) {
+    return static_cast<double>(d.count()) / 1e9;
+}
 
 // What the server is doing, as one word for tables.
 std::string server_word(const postgres::observation& o, const std::string& doing) {
@@ -100,17 +102,19 @@ json node_daemon::show_response() const {
     const cluster_state* s = state();
     if (s == nullptr) {
         const bool member = core_.core().durable().in_cluster();
-        return refuse({errc::refused,
-                       member ? "this node has not heard of the cluster's state yet"
-                              : "this node is not in a cluster yet",
-                       "", member ? "" : "Run \"replctl cluster create\" or \"replctl node join\" first."});
+        return refuse(
+            {errc::refused,
+             member ? "this node has not heard of the cluster's state yet"
+                    : "this node is not in a cluster yet",
+             "", member ? "" : "Run \"replctl cluster create\" or \"replctl node join\" first."});
     }
     status_board board = board_;
     board.put(own_status(), platform::boot_now());
     auto shown = board.show(*s, core_.core().view(), config_.node.id, platform::boot_now());
     if (!metadata_error_.empty() && leads())
         shown.body["warnings"].push_back(
-            {{"text", "the metadata schema could not be written: " + metadata_error_}, {"hint", ""}});
+            {{"text", "the metadata schema could not be written: " + metadata_error_},
+             {"hint", ""}});
     return answer(std::move(shown.body), shown.problems ? 25 : 0);
 }
 
@@ -123,39 +127,45 @@ json node_daemon::daemon_status() const {
         const member* m = state() ? state()->find(id) : nullptr;
         return m != nullptr ? json(m->name) : json(nullptr);
     };
-    json out = {{"node", config_.node.name},
-                {"id", config_.node.id},
-                {"role", server_ ? "data" : "witness"},
-                {"pid", getpid()},
-                {"version", program_version_},
-                {"uptime_seconds", seconds(now - started_)},
-                {"state", joining_ ? "joining: " + join_step_ : v.role},
-                {"reason", v.state},
-                {"cluster", d.cluster.empty() ? json(nullptr) : json(d.cluster)},
-                {"term", d.promise.to.term},
-                {"promised", to_string(d.promise.to)},
-                {"leader", name(v.leader)},
-                {"lease", {{"holder", name(v.leader)}, {"left_ms", v.lease_left / std::chrono::milliseconds(1)}}},
-                {"why_not_candidate", v.why_not_candidate},
-                {"generation", d.generation}};
+    json out = {
+        {"node", config_.node.name},
+        {"id", config_.node.id},
+        {"role", server_ ? "data" : "witness"},
+        {"pid", getpid()},
+        {"version", program_version_},
+        {"uptime_seconds", seconds(now - started_)},
+        {"state", joining_ ? "joining: " + join_step_ : v.role},
+        {"reason", v.state},
+        {"cluster", d.cluster.empty() ? json(nullptr) : json(d.cluster)},
+        {"term", d.promise.to.term},
+        {"promised", to_string(d.promise.to)},
+        {"leader", name(v.leader)},
+        {"lease",
+         {{"holder", name(v.leader)}, {"left_ms", v.lease_left / std::chrono::milliseconds(1)}}},
+        {"why_not_candidate", v.why_not_candidate},
+        {"generation", d.generation}};
     if (server_) {
         const postgres::observation& o = server_->last();
-        json pg = {{"state", server_word(o, server_->doing())},
-                   {"pid", o.postmaster != 0 ? json(o.postmaster) : json(nullptr)},
-                   {"version", o.server_version},
-                   {"in_recovery", o.in_recovery},
-                   {"timeline", o.timeline},
-                   {"lsn", o.wal_end.valid() ? json(to_string(o.wal_end)) : json(nullptr)},
-                   {"position", o.core.position ? json(to_string(*o.core.position)) : json(nullptr)},
-                   {"reason", o.core.position ? o.core.reason : o.core.position_unknown},
-                   {"streaming", o.core.streaming},
-                   {"upstream_answers", upstream_answers_}};
+        json pg = {
+            {"state", server_word(o, server_->doing())},
+            {"pid", o.postmaster != 0 ? json(o.postmaster) : json(nullptr)},
+            {"version", o.server_version},
+            {"in_recovery", o.in_recovery},
+            {"timeline", o.timeline},
+            {"lsn", o.wal_end.valid() ? json(to_string(o.wal_end)) : json(nullptr)},
+            {"position", o.core.position ? json(to_string(*o.core.position)) : json(nullptr)},
+            {"reason", o.core.position ? o.core.reason : o.core.position_unknown},
+            {"streaming", o.core.streaming},
+            {"upstream_answers", upstream_answers_}};
         out["postgres"] = std::move(pg);
     }
     json peers = json::array();
     for (const auto& link : mesh_.links()) {
-        json peer = {{"id", link.peer}, {"name", name(link.peer)}, {"connected", link.up},
-                     {"address", link.address}, {"failure", link.last_failure}};
+        json peer = {{"id", link.peer},
+                     {"name", name(link.peer)},
+                     {"connected", link.up},
+                     {"address", link.address},
+                     {"failure", link.last_failure}};
         peer["age_seconds"] = link.up ? json(seconds(link.received_age)) : json(nullptr);
         peers.push_back(std::move(peer));
     }
@@ -164,7 +174,8 @@ json node_daemon::daemon_status() const {
     for (auto it = decisions_.rbegin(); it != decisions_.rend() && decisions.size() < 20; ++it)
         decisions.push_back({{"age_seconds", seconds(now - it->first)}, {"text", it->second}});
     out["decisions"] = std::move(decisions);
-    out["disk"] = v.state.find("cannot be written") == std::string::npos ? "ok" : "cannot be written";
+    out["disk"] =
+        v.state.find("cannot be written") == std::string::npos ? "ok" : "cannot be written";
     return out;
 }
 

@@ -33,8 +33,11 @@ std::optional<unsigned> digit(char c) {
 }  // namespace
 
 result<net::psk> psk_of_token(std::string_view token) {
-    const error bad{errc::usage, "invalid join token", "A token looks like \"1a2b3c4d-0123...\", as \"replctl cluster token\" prints it."};
-    if (token.size() != 2 * id_bytes + 1 + 2 * secret_size || token[2 * id_bytes] != '-') return bad;
+    const error bad{
+        errc::usage, "invalid join token",
+        "A token looks like \"1a2b3c4d-0123...\", as \"replctl cluster token\" prints it."};
+    if (token.size() != 2 * id_bytes + 1 + 2 * secret_size || token[2 * id_bytes] != '-')
+        return bad;
     net::psk key;
     key.identity = std::string(prefix) + std::string(token.substr(0, 2 * id_bytes));
     const std::string_view hex = token.substr(2 * id_bytes + 1);
@@ -50,14 +53,16 @@ result<net::psk> psk_of_token(std::string_view token) {
 result<std::string> join_tokens::make(duration lifetime, boot_time now) {
     std::erase_if(entries_, [now](const auto& e) { return e.second.expires <= now; });
     if (entries_.size() >= join_tokens_max)
-        return error{errc::refused, "too many join tokens are open",
-                     "At most " + std::to_string(join_tokens_max) + " can be; they expire by themselves."};
+        return error{
+            errc::refused, "too many join tokens are open",
+            "At most " + std::to_string(join_tokens_max) + " can be; they expire by themselves."};
     std::array<std::byte, id_bytes + secret_size> bytes{};
     platform::random_bytes(bytes);
     const std::span<const std::byte> all(bytes);
     const std::string id = to_hex(all.first(id_bytes));
     entry e;
-    for (const std::byte b : all.subspan(id_bytes)) e.secret.push_back(std::to_integer<std::uint8_t>(b));
+    for (const std::byte b : all.subspan(id_bytes))
+        e.secret.push_back(std::to_integer<std::uint8_t>(b));
     e.expires = now + lifetime;
     entries_[std::string(prefix) + id] = std::move(e);
     return id + "-" + to_hex(all.subspan(id_bytes));

@@ -1,5 +1,5 @@
-// One-time join tokens: "<id>-<secret>", both hexadecimal. They live in the memory of the daemon that
-// made them, until they expire; a token serves one node (which may try again with it).
+// One-time join tokens: "<id>-<secret>", both hexadecimal. They live in the memory of the daemon
+// that made them, until they expire; a token serves one node (which may try again with it).
 #pragma once
 
 #include <map>
@@ -23,7 +23,8 @@ class join_tokens {
 public:
     // errc::refused when too many are open.
     result<std::string> make(duration lifetime, boot_time now);
-    [[nodiscard]] std::optional<net::secret_bytes> find(std::string_view psk_identity, boot_time now);
+    [[nodiscard]] std::optional<net::secret_bytes> find(std::string_view psk_identity,
+                                                        boot_time now);
     // False when the token was used by another installation already.
     bool use(std::string_view psk_identity, nonce identity);
 

@@ -42,7 +42,8 @@ result<config::host_config> load_config(const std::filesystem::path& file) {
     if (loaded->postgres) {
         const char* path = std::getenv("PATH");
         if (loaded->postgres->bin_directory.empty()) {
-            auto found = config::find_bin_directory(loaded->postgres->data_directory, path == nullptr ? "" : path);
+            auto found = config::find_bin_directory(loaded->postgres->data_directory,
+                                                    path == nullptr ? "" : path);
             if (!found) return found.error();
             loaded->postgres->bin_directory = *found;
         }
@@ -57,11 +58,14 @@ result<config::host_config> load_config(const std::filesystem::path& file) {
 result<void> make_run_directory(const std::filesystem::path& path) {
     std::error_code ec;
     std::filesystem::create_directories(path, ec);
-    if (ec) return error{errc::io, "could not create directory \"" + path.string() + "\": " + ec.message()};
+    if (ec)
+        return error{errc::io,
+                     "could not create directory \"" + path.string() + "\": " + ec.message()};
     return {};
 }
 
-result<durable_state> load_durable(storage::register_store& store, const config::host_config& config) {
+result<durable_state> load_durable(storage::register_store& store,
+                                   const config::host_config& config) {
     auto payload = store.load();
     if (!payload) return payload.error();
     if (!*payload) {
@@ -90,7 +94,8 @@ task<void> wait_for_signals(asio::io_context& loop, node_daemon& d, std::filesys
             continue;
         }
         notify_systemd("STOPPING=1");
-        co_await d.leave(number == SIGTERM ? "the daemon was told to end" : "the daemon was interrupted");
+        co_await d.leave(number == SIGTERM ? "the daemon was told to end"
+                                           : "the daemon was interrupted");
         co_return;
     }
 }
@@ -102,9 +107,10 @@ int run(const std::filesystem::path& file) {
         return exit_code_of(errc::configuration);  // also for a file that cannot be read
     }
     if (config->postgres && geteuid() == 0)
-        return fail({errc::refused, "repld cannot be run as root on a data node",
-                     "It starts PostgreSQL, which refuses to run as root.",
-                     "Run it as the user that owns " + config->postgres->data_directory.string() + "."});
+        return fail(
+            {errc::refused, "repld cannot be run as root on a data node",
+             "It starts PostgreSQL, which refuses to run as root.",
+             "Run it as the user that owns " + config->postgres->data_directory.string() + "."});
     umask(0077);
     std::signal(SIGPIPE, SIG_IGN);
     logging::logger log(config->log);
@@ -122,9 +128,9 @@ int run(const std::filesystem::path& file) {
     auto writer = storage::async_store::start(std::move(*store), loop.get_executor());
     if (!writer) return fail(writer.error());
     node_daemon d(loop,
-             {std::move(*config), std::move(*durable), std::move(*writer), std::move(secrets), *machine,
-              program_version},
-             log);
+                  {std::move(*config), std::move(*durable), std::move(*writer), std::move(secrets),
+                   *machine, program_version},
+                  log);
     if (auto started = d.start(); !started) return fail(started.error());
     net::spawn(loop.get_executor(), wait_for_signals(loop, d, file));
     log.info(std::string("repld ") + program_version + " is ready");
@@ -139,7 +145,8 @@ int run(const std::filesystem::path& file) {
 int main(int argc, char** argv) {
     CLI::App app{"repld: keeps one PostgreSQL primary alive"};
     std::string file;
-    app.add_option("--config,-f", file, "configuration file (default: $REPLD_CONFIG, then /etc/repld/repld.yaml)");
+    app.add_option("--config,-f", file,
+                   "configuration file (default: $REPLD_CONFIG, then /etc/repld/repld.yaml)");
     app.set_version_flag("--version", std::string("repld ") + repld::program_version);
     app.footer("Example:\n  repld --config /etc/repld/repld.yaml");
     try {

@@ -1,4 +1,5 @@
-// Tells systemd how this service is (sd_notify(3)), when systemd started it. One datagram, never blocks.
+// Tells systemd how this service is (sd_notify(3)), when systemd started it. One datagram, never
+// blocks.
 #pragma once
 
 #include <string>

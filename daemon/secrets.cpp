@@ -16,9 +16,12 @@ std::optional<net::cluster_key> key_of_hex(const std::string& hex) {
     for (std::size_t i = 0; i < bytes.size(); ++i) {
         unsigned value = 0;
         for (const char c : {hex[2 * i], hex[2 * i + 1]}) {
-            if (c >= '0' && c <= '9') value = value * 16 + static_cast<unsigned>(c - '0');
-            else if (c >= 'a' && c <= 'f') value = value * 16 + static_cast<unsigned>(c - 'a' + 10);
-            else return std::nullopt;
+            if (c >= '0' && c <= '9')
+                value = value * 16 + static_cast<unsigned>(c - '0');
+            else if (c >= 'a' && c <= 'f')
+                value = value * 16 + static_cast<unsigned>(c - 'a' + 10);
+            else
+                return std::nullopt;
         }
         bytes[i] = static_cast<std::uint8_t>(value);
     }
@@ -84,13 +87,16 @@ std::string host_secrets::key_hex() const {
 result<void> host_secrets::take_password(const std::string& role, const std::string& password) {
     if (password.empty() || password.find_first_of(":\\\n") != std::string::npos)
         return error{errc::protocol, "the password that was handed over cannot be stored"};
-    if (auto written = platform::write_file_durably(pgpass_, "*:*:*:" + role + ":" + password + "\n", 0600);
+    if (auto written =
+            platform::write_file_durably(pgpass_, "*:*:*:" + role + ":" + password + "\n", 0600);
         !written)
         return written.error();
     password_ = password;
     return {};
 }
 
-std::string host_secrets::passfile() const { return password_ ? pgpass_.string() : std::string(); }
+std::string host_secrets::passfile() const {
+    return password_ ? pgpass_.string() : std::string();
+}
 
 }  // namespace repld

@@ -71,8 +71,8 @@ void server_host::postmaster_died() {
 }
 
 task<postgres::observation> server_host::look() {
-    // What was seen before a task began or ended, or before the postmaster died, must not pass for what
-    // is true after it: it is thrown away and looked at again.
+    // What was seen before a task began or ended, or before the postmaster died, must not pass for
+    // what is true after it: it is thrown away and looked at again.
     postgres::observation seen;
     bool fresh = false;
     for (int tries = 0; tries < looks_max && !fresh; ++tries) {
@@ -114,8 +114,8 @@ void server_host::run(std::uint64_t task, const server_task& what) {
                            own->done = true;
                            own->finished.cancel();
                            if (!replaced) doing_.clear();
-                           // A task that was replaced or ended with the daemon owes nothing; any other
-                           // must have an outcome, or the core would wait for it for ever.
+                           // A task that was replaced or ended with the daemon owes nothing; any
+                           // other must have an outcome, or the core would wait for it for ever.
                            if (failure && unfinished && !replaced && !stopped_)
                                context_.feed(server_task_done{
                                    task, false, "an internal error ended it", std::nullopt});
@@ -132,13 +132,20 @@ task<void> server_host::carry_out(std::uint64_t id, server_task what,
     }
     // Named first: g++ 12 destroys the temporaries of a co_await inside std::visit twice.
     server_task_done done;
-    if (const auto* freeze = std::get_if<freeze_server>(&what)) done = co_await one(*freeze);
-    else if (const auto* fence = std::get_if<fence_server>(&what)) done = co_await one(*fence);
-    else if (const auto* start = std::get_if<start_standby>(&what)) done = co_await one(*start);
-    else if (const auto* restart = std::get_if<restart_server>(&what)) done = co_await one(*restart);
-    else if (const auto* promote = std::get_if<promote_server>(&what)) done = co_await one(*promote);
-    else if (const auto* follow = std::get_if<follow_upstream>(&what)) done = co_await one(*follow);
-    else if (const auto* rejoin = std::get_if<rejoin_server>(&what)) done = co_await one(*rejoin);
+    if (const auto* freeze = std::get_if<freeze_server>(&what))
+        done = co_await one(*freeze);
+    else if (const auto* fence = std::get_if<fence_server>(&what))
+        done = co_await one(*fence);
+    else if (const auto* start = std::get_if<start_standby>(&what))
+        done = co_await one(*start);
+    else if (const auto* restart = std::get_if<restart_server>(&what))
+        done = co_await one(*restart);
+    else if (const auto* promote = std::get_if<promote_server>(&what))
+        done = co_await one(*promote);
+    else if (const auto* follow = std::get_if<follow_upstream>(&what))
+        done = co_await one(*follow);
+    else if (const auto* rejoin = std::get_if<rejoin_server>(&what))
+        done = co_await one(*rejoin);
     ++changes_;
     own->done = true;
     own->finished.cancel();
@@ -174,7 +181,8 @@ task<server_task_done> server_host::one(start_standby t) {
     if (postgres::rewind_interrupted(context_.state_directory)) {
         // Half rewound: never started, only rewound again or cloned.
         if (t.upstream == 0) {
-            error why{errc::refused, "a rewind was interrupted and no leader is known to finish it from"};
+            error why{errc::refused,
+                      "a rewind was interrupted and no leader is known to finish it from"};
             co_return failed(why);
         }
         doing_ = "rewinding";
@@ -185,7 +193,8 @@ task<server_task_done> server_host::one(start_standby t) {
     }
     if (std::error_code ec; std::filesystem::exists(rewound_marker(), ec)) {
         if (t.upstream == 0) {
-            error why{errc::refused, "it was rewound and needs WAL of the leader, and no leader is known"};
+            error why{errc::refused,
+                      "it was rewound and needs WAL of the leader, and no leader is known"};
             co_return failed(why);
         }
         co_return outcome(co_await start_from(t.upstream));
@@ -252,11 +261,14 @@ task<server_task_done> server_host::one(rejoin_server t) {
 
 // A rewound server is consistent only with WAL of its source; until it has been up once, it is not
 // started without an upstream.
-std::filesystem::path server_host::rewound_marker() const { return context_.state_directory / "rewound"; }
+std::filesystem::path server_host::rewound_marker() const {
+    return context_.state_directory / "rewound";
+}
 
 task<result<void>> server_host::start_from(node_id upstream) {
     // Named: g++ 12 destroys an unnamed aggregate twice in a co_await expression.
-    postgres::upstream_target from{context_.upstream_conninfo(upstream), postgres::slot_name(context_.self)};
+    postgres::upstream_target from{context_.upstream_conninfo(upstream),
+                                   postgres::slot_name(context_.self)};
     const auto started = co_await server_.start_as_standby(start_limit, std::move(from));
     if (!started) co_return started;
     // It lets clients in, so it is consistent: from now on it can be started alone.
@@ -265,16 +277,19 @@ task<result<void>> server_host::start_from(node_id upstream) {
     co_return started;
 }
 
-task<result<std::string>> server_host::rewind_or_clone(node_id upstream, lsn fork, timeline_id own) {
+task<result<std::string>> server_host::rewind_or_clone(node_id upstream, lsn fork,
+                                                       timeline_id own) {
     const std::string source = context_.upstream_conninfo(upstream);
     if (source.empty())
         co_return error{errc::refused, "node " + std::to_string(upstream) + " is not a member"};
     const rejoin_policy policy = context_.policy();
     const bool seen = last_.in_recovery && last_.server_version != 0;
     const bool rewindable = !seen || last_.wal_log_hints || last_.data_checksums;
-    error why{errc::refused, "pg_rewind needs wal_log_hints = on or data checksums, and this server has neither",
+    error why{errc::refused,
+              "pg_rewind needs wal_log_hints = on or data checksums, and this server has neither",
               "",
-              "Set \"rejoin\" to clone, or clone this node again, and switch wal_log_hints on for the next time."};
+              "Set \"rejoin\" to clone, or clone this node again, and switch wal_log_hints on for "
+              "the next time."};
     if (rewindable) {
         if (auto marked = platform::write_file_durably(rewound_marker(), "", 0600); !marked)
             co_return marked.error();
@@ -291,7 +306,8 @@ task<result<std::string>> server_host::rewind_or_clone(node_id upstream, lsn for
         why = report.error();
         // Refused before anything was changed: it can be started as it was.
         if (!postgres::rewind_interrupted(context_.state_directory))
-            if (auto gone = platform::remove_file_durably(rewound_marker()); !gone) co_return gone.error();
+            if (auto gone = platform::remove_file_durably(rewound_marker()); !gone)
+                co_return gone.error();
     }
     if (policy != rejoin_policy::clone) co_return why;
     if (context_.log) context_.log->warning("cannot rewind, clones instead: " + why.message);
@@ -305,7 +321,8 @@ task<result<std::string>> server_host::rewind_or_clone(node_id upstream, lsn for
     options.own_conninfo = own_conninfo_;
     options.local_conninfo = server_.settings().local_conninfo.value_or("");
     options.limit = std::chrono::hours(24);
-    const auto cloned = co_await postgres::clone(source, server_.settings().data_directory, std::move(options));
+    const auto cloned =
+        co_await postgres::clone(source, server_.settings().data_directory, std::move(options));
     if (!cloned) co_return cloned.error();
     if (auto cleared = postgres::clear_rewind_marker(context_.state_directory); !cleared)
         co_return cleared.error();

@@ -9,20 +9,62 @@ using json = nlohmann::json;
 
 namespace {
 
-double seconds(duration d) { return static_cast<double>(d.count()) / 1e9; }
+double seconds(duration d) {
+    return static_cast<double>(d.count()) / 1e9;
+}
 
 double rounded(double value, double step) {
     return static_cast<double>(static_cast<std::int64_t>(value / step + 0.5)) * step;
 }
 
 std::uint64_t lag_of(const node_status& standby, const node_status* primary) {
-    if (primary == nullptr || !standby.replay.valid() || primary->replay <= standby.replay) return 0;
+    if (primary == nullptr || !standby.replay.valid() || primary->replay <= standby.replay)
+        return 0;
     return primary->replay.value - standby.replay.value;
 }
 
 // How long a node may be silent before it counts as unreachable.
 duration patience(const cluster_state& state) {
     return std::max<duration>(3 * state.settings.heartbeat_interval, std::chrono::seconds(2));
+}
+
+// One node of `cluster show`. `status` is nothing for a node that was never heard of.
+json node_line(const cluster_state& state, const member& m, const node_status* status, duration age,
+               bool reachable, node_id leader, const node_status* primary) {
+    const bool known = status != nullptr;
+    const node_status blank;
+    const node_status& s = known ? *status : blank;
+    const bool voter = state.is_voter(m.id);
+    json line;
+    line["id"] = m.id;
+    line["name"] = m.name;
+    line["role"] = m.role == node_role::witness ? "witness"
+                   : s.writable && reachable    ? "primary"
+                   : m.id == leader             ? "primary"
+                                                : "standby";
+    line["state"] = reachable ? s.state : "unreachable";
+    line["reachable"] = reachable;
+    line["reason"] =
+        reachable ? s.reason
+        : known ? "last heard of " + std::to_string(static_cast<long long>(seconds(age))) + " s ago"
+                : "never heard of";
+    const member* upstream = s.upstream != 0 ? state.find(s.upstream) : nullptr;
+    line["upstream"] = upstream != nullptr && m.id != leader ? json(upstream->name) : json(nullptr);
+    line["timeline"] = s.timeline != 0 ? json(s.timeline) : json(nullptr);
+    line["receive_lsn"] = s.receive.valid() ? json(to_string(s.receive)) : json(nullptr);
+    line["replay_lsn"] = s.replay.valid() ? json(to_string(s.replay)) : json(nullptr);
+    const bool has_lag = m.role == node_role::data && known && s.replay.valid();
+    line["lag_bytes"] = has_lag ? json(lag_of(s, primary)) : json(nullptr);
+    line["lag_seconds"] = has_lag ? json(rounded(s.lag_seconds, 0.001)) : json(nullptr);
+    line["location"] = m.location;
+    line["priority"] = m.priority;
+    line["voter"] = voter;
+    line["last_seen_seconds"] = known ? json(rounded(seconds(age), 0.001)) : json(nullptr);
+    line["age_seconds"] = line["last_seen_seconds"];
+    line["conninfo"] = m.conninfo.empty() ? json(nullptr) : json(m.conninfo);
+    line["address"] = m.address;
+    line["streaming"] = reachable && s.streaming;
+    return line;
 }
 
 }  // namespace
@@ -108,63 +150,53 @@ status_board::shown status_board::show(const cluster_state& state, const node_vi
         const node_status& s = known ? it->second.status : blank;
         const bool voter = state.is_voter(m.id);
         if (voter && reachable) ++reachable_voters;
-        json line;
-        line["id"] = m.id;
-        line["name"] = m.name;
-        line["role"] = m.role == node_role::witness ? "witness"
-                      : s.writable && reachable    ? "primary"
-                      : m.id == leader             ? "primary"
-                                                   : "standby";
-        line["state"] = reachable ? s.state : "unreachable";
-        line["reachable"] = reachable;
-        line["reason"] = reachable ? s.reason : known ? "last heard of " + std::to_string(static_cast<long long>(seconds(age))) + " s ago" : "never heard of";
-        const member* upstream = s.upstream != 0 ? state.find(s.upstream) : nullptr;
-        line["upstream"] = upstream != nullptr && m.id != leader ? json(upstream->name) : json(nullptr);
-        line["timeline"] = s.timeline != 0 ? json(s.timeline) : json(nullptr);
-        line["receive_lsn"] = s.receive.valid() ? json(to_string(s.receive)) : json(nullptr);
-        line["replay_lsn"] = s.replay.valid() ? json(to_string(s.replay)) : json(nullptr);
-        const bool has_lag = m.role == node_role::data && known && s.replay.valid();
-        line["lag_bytes"] = has_lag ? json(lag_of(s, primary)) : json(nullptr);
-        line["lag_seconds"] = has_lag ? json(rounded(s.lag_seconds, 0.001)) : json(nullptr);
-        line["location"] = m.location;
-        line["priority"] = m.priority;
-        line["voter"] = voter;
-        line["last_seen_seconds"] = known ? json(rounded(seconds(age), 0.001)) : json(nullptr);
-        line["age_seconds"] = line["last_seen_seconds"];
-        line["conninfo"] = m.conninfo.empty() ? json(nullptr) : json(m.conninfo);
-        line["address"] = m.address;
-        line["streaming"] = reachable && s.streaming;
+        json line = node_line(state, m, known ? &it->second.status : nullptr, age, reachable,
+                              leader, primary);
         nodes.push_back(std::move(line));
 
         if (!reachable) {
             silent.push_back(m.name);
             warn("node \"" + m.name + "\" (id " + std::to_string(m.id) + ") is not reachable",
-                 "Check that its host and its repld are up and that " + m.address + " can be reached.");
+                 "Check that its host and its repld are up and that " + m.address +
+                     " can be reached.");
         } else if (m.role == node_role::data && m.id != leader) {
             if (s.state != "running")
-                warn("node \"" + m.name + "\" is " + s.state + (s.reason.empty() ? "" : ": " + s.reason), "");
+                warn("node \"" + m.name + "\" is " + s.state +
+                         (s.reason.empty() ? "" : ": " + s.reason),
+                     "");
             else if (leader != 0 && !s.streaming)
-                warn("node \"" + m.name + "\" does not stream" + (s.reason.empty() ? "" : ": " + s.reason), "");
+                warn("node \"" + m.name + "\" does not stream" +
+                         (s.reason.empty() ? "" : ": " + s.reason),
+                     "");
         }
         if (!voter)
-            notes.push_back("node \"" + m.name + "\" is a spare: it does not vote, so that the number of voters stays odd");
+            notes.push_back(
+                "node \"" + m.name +
+                "\" is a spare: it does not vote, so that the number of voters stays odd");
     }
     const member* leading = leader != 0 ? state.find(leader) : nullptr;
     const bool leader_here = leader == self;
-    const bool quorum = leader_here ? view.has_quorum : (primary != nullptr && primary->has_quorum && view.has_quorum);
+    const bool quorum = leader_here
+                            ? view.has_quorum
+                            : (primary != nullptr && primary->has_quorum && view.has_quorum);
     if (leading == nullptr) {
         warn("no node holds the lease" + (view.state.empty() ? std::string() : ": " + view.state),
-             view.why_not_candidate.empty() ? "" : "This node is no candidate: " + view.why_not_candidate + ".");
+             view.why_not_candidate.empty()
+                 ? ""
+                 : "This node is no candidate: " + view.why_not_candidate + ".");
     } else if (primary == nullptr || !primary->writable) {
         warn("node \"" + leading->name + "\" holds the lease and is not writable yet", "");
     }
     if (state.paused) notes.push_back("automatic failover is paused");
-    const std::size_t reached = leader_here ? view.reached : std::max(reachable_voters, std::size_t{0});
+    const std::size_t reached =
+        leader_here ? view.reached : std::max(reachable_voters, std::size_t{0});
     if (2 * reachable_voters <= state.voters.size())
-        warn("only " + std::to_string(reachable_voters) + " of " + std::to_string(state.voters.size()) +
+        warn("only " + std::to_string(reachable_voters) + " of " +
+                 std::to_string(state.voters.size()) +
                  " voters can be reached: there is no majority, so no node may be writable",
              "Bring back one of the nodes that are not reachable.");
-    else if (reachable_voters < state.voters.size() && reachable_voters == state.voters.size() / 2 + 1)
+    else if (reachable_voters < state.voters.size() &&
+             reachable_voters == state.voters.size() / 2 + 1)
         notes.push_back("the loss of one more voter stops the primary");
     out.body["cluster"] = state.cluster;
     out.body["term"] = view.promised.term;
@@ -195,7 +227,9 @@ schema::snapshot status_board::snapshot(const cluster_state& state, node_id lead
         const bool reachable = known && now - it->second.at <= patience(state);
         const node_status blank;
         const node_status& s = known ? it->second.status : blank;
-        const std::string role = m.role == node_role::witness ? "witness" : m.id == leader ? "primary" : "standby";
+        const std::string role = m.role == node_role::witness ? "witness"
+                                 : m.id == leader             ? "primary"
+                                                              : "standby";
         schema::node_row n;
         n.id = m.id;
         n.name = m.name;
@@ -204,7 +238,8 @@ schema::snapshot status_board::snapshot(const cluster_state& state, node_id lead
         n.voter = state.is_voter(m.id);
         n.location = m.location;
         n.priority = m.priority;
-        if (role == "standby" && s.upstream != 0 && state.find(s.upstream) != nullptr) n.upstream = s.upstream;
+        if (role == "standby" && s.upstream != 0 && state.find(s.upstream) != nullptr)
+            n.upstream = s.upstream;
         n.address = m.address;
         n.conninfo = m.conninfo;
         if (m.role == node_role::data) n.slot_name = postgres::slot_name(m.id);

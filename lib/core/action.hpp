@@ -1,5 +1,5 @@
-// What the core wants done, in the order given. A `persist` stands before what relies on it, and the
-// core itself holds that back until `disk_done` says that it is on disk (R1).
+// What the core wants done, in the order given. A `persist` stands before what relies on it, and
+// the core itself holds that back until `disk_done` says that it is on disk (R1).
 #pragma once
 
 #include <string>

@@ -3,8 +3,8 @@
 namespace repld {
 
 const member* cluster_state::find(node_id id) const {
-    const auto it = std::find_if(members.begin(), members.end(),
-                                 [id](const member& m) { return m.id == id; });
+    const auto it =
+        std::find_if(members.begin(), members.end(), [id](const member& m) { return m.id == id; });
     return it == members.end() ? nullptr : &*it;
 }
 
@@ -22,8 +22,8 @@ const timeline_entry* entry_of(const cluster_state& state, timeline_id timeline)
     return it == state.timelines.end() ? nullptr : &*it;
 }
 
-// How far `timeline` belongs to the living branch; nothing when it does not. The last timeline belongs
-// to it without an end.
+// How far `timeline` belongs to the living branch; nothing when it does not. The last timeline
+// belongs to it without an end.
 std::optional<lsn> end_on_branch(const cluster_state& state, timeline_id timeline) {
     lsn end{~std::uint64_t{0}};
     // Parents have lower numbers, so the walk ends.

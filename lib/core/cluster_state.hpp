@@ -1,5 +1,5 @@
-// The cluster state: the one small value that the quorum agrees on (DESIGN section 4). It is replaced
-// as a whole by every version.
+// The cluster state: the one small value that the quorum agrees on (DESIGN section 4). It is
+// replaced as a whole by every version.
 #pragma once
 
 #include <algorithm>
@@ -75,17 +75,19 @@ struct accepted_value {
     }
 };
 
-// Where a position stands against the living branch, which ends in the last timeline of the list (R26).
+// Where a position stands against the living branch, which ends in the last timeline of the list
+// (R26).
 struct lineage {
     enum class relation { on_branch, diverged, unknown_timeline };
     relation is = relation::on_branch;
-    // What the position is worth in a comparison: itself on the branch; cut to the point where it left
-    // the branch; nothing on a timeline that the register never gave out.
+    // What the position is worth in a comparison: itself on the branch; cut to the point where it
+    // left the branch; nothing on a timeline that the register never gave out.
     wal_position counts{};
 };
 [[nodiscard]] lineage locate(const cluster_state& state, const wal_position& position);
 
 // Why `added` cannot become a member: its id, name or address belongs to another installation.
-[[nodiscard]] std::optional<error> membership_conflict(const cluster_state& state, const member& added);
+[[nodiscard]] std::optional<error> membership_conflict(const cluster_state& state,
+                                                       const member& added);
 
 }  // namespace repld

@@ -1,4 +1,5 @@
-// What a node must not forget (R1): written as a whole, before any message that relies on it leaves.
+// What a node must not forget (R1): written as a whole, before any message that relies on it
+// leaves.
 #pragma once
 
 #include <map>
@@ -38,16 +39,16 @@ struct durable_state {
     // R24: what it may have promised before its state went back; nothing below passes.
     ballot floor{};
     std::optional<accepted_value> accepted;
-    duration grant_max{};                       // the longest lease this node may have granted (R9)
-    std::map<node_id, term_number> closed;      // R10: ballots (t, node) with t up to this are closed
-    bool void_in_s = false;                     // R25
+    duration grant_max{};                   // the longest lease this node may have granted (R9)
+    std::map<node_id, term_number> closed;  // R10: ballots (t, node) with t up to this are closed
+    bool void_in_s = false;                 // R25
     std::map<node_id, peer_memory> peers;
 
     bool operator==(const durable_state&) const = default;
 
     [[nodiscard]] bool in_cluster() const { return !cluster.empty(); }
-    // A node's terms only go up and are durable before use, so a closed ballot closes all its earlier
-    // ones with it; one number per node is enough and stays bounded.
+    // A node's terms only go up and are durable before use, so a closed ballot closes all its
+    // earlier ones with it; one number per node is enough and stays bounded.
     [[nodiscard]] bool is_closed(const ballot& b) const {
         const auto it = closed.find(b.node);
         return it != closed.end() && b.term <= it->second;

@@ -1,6 +1,6 @@
 // The one error value of the project. Four parts: a code for programs, and message, detail and hint
-// for people, in PostgreSQL's message style (doc/src/sgml/sources.sgml, "Error Message Style Guide"):
-// the message is short, lower case and without full stop; detail and hint are sentences.
+// for people, in PostgreSQL's message style (doc/src/sgml/sources.sgml, "Error Message Style
+// Guide"): the message is short, lower case and without full stop; detail and hint are sentences.
 #pragma once
 
 #include <string>

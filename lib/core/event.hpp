@@ -12,7 +12,8 @@
 
 namespace repld {
 
-// Time passed. `realtime` is CLOCK_REALTIME since its epoch: used to distrust, never to trust (R12).
+// Time passed. `realtime` is CLOCK_REALTIME since its epoch: used to distrust, never to trust
+// (R12).
 struct tick {
     duration realtime{};
 };
@@ -36,8 +37,9 @@ struct server_seen {
 struct server_task_done {
     std::uint64_t task = 0;
     bool ok = false;
-    std::string text;              // why not, or what was found
-    std::optional<wal_position> position;  // freeze: where the WAL ends; promote: where the new timeline began
+    std::string text;  // why not, or what was found
+    std::optional<wal_position>
+        position;  // freeze: where the WAL ends; promote: where the new timeline began
 };
 
 // Requests of a person, all answered by a `reply` action with the same number.

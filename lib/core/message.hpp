@@ -72,20 +72,22 @@ struct grant_answer {
     ballot under{};
     round_number round = 0;
     bool granted = false;
-    std::string reason;        // of a refusal
-    duration figure{};         // for how long it granted
-    ballot promised_to{};      // higher than `under`: prepare again (R11)
-    ballot accepted_under{};   // what this node has accepted by now
+    std::string reason;       // of a refusal
+    duration figure{};        // for how long it granted
+    ballot promised_to{};     // higher than `under`: prepare again (R11)
+    ballot accepted_under{};  // what this node has accepted by now
     version_number version = 0;
     node_id accepted_leader = 0;
 };
 
-// R10: the sender's PostgreSQL is certainly dead under this ballot, and never again writes under it.
+// R10: the sender's PostgreSQL is certainly dead under this ballot, and never again writes under
+// it.
 struct release {
     ballot closed{};
 };
 
-// R24: a node whose state went back asks what the others remember of it, and what they have promised.
+// R24: a node whose state went back asks what the others remember of it, and what they have
+// promised.
 struct readmit_request {
     nonce attempt = 0;
 };

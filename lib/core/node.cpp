@@ -34,7 +34,8 @@ std::vector<action> node::start(boot_time now) {
     now_ = now;
     if (unadmitted_) {
         say(severity::error, "node_unadmitted",
-            "the state directory of this node comes from another machine; it does not vote, answer or "
+            "the state directory of this node comes from another machine; it does not vote, answer "
+            "or "
             "lead");
         if (config_.role == node_role::data) out(observe_now{});
         std::vector<action> actions = std::move(actions_);
@@ -57,8 +58,10 @@ std::vector<action> node::step(boot_time now, const event& e) {
     now_ = std::max(now, now_);
     std::visit([this](const auto& what) { handle(what); }, e);
     drain();
-    if (unadmitted_) fence_if_writable();  // a copy must not stay writable beside the original
-    else time_passes();
+    if (unadmitted_)
+        fence_if_writable();  // a copy must not stay writable beside the original
+    else
+        time_passes();
     drain();
     std::vector<action> actions = std::move(actions_);
     actions_.clear();
@@ -92,9 +95,12 @@ void node::time_passes() {
     std::visit(
         [this](auto& role) {
             using role_type = std::decay_t<decltype(role)>;
-            if constexpr (std::is_same_v<role_type, follower_role>) consider_candidacy();
-            else if constexpr (std::is_same_v<role_type, candidate_role>) candidate_time();
-            else lead_time();
+            if constexpr (std::is_same_v<role_type, follower_role>)
+                consider_candidacy();
+            else if constexpr (std::is_same_v<role_type, candidate_role>)
+                candidate_time();
+            else
+                lead_time();
         },
         role_);
     upkeep();
@@ -104,20 +110,20 @@ void node::time_passes() {
 
 void node::handle(const tick& e) {
     if (last_tick_ && in_force(rule::clock_jump)) {
-        const duration difference =
-            (e.realtime - last_tick_->second) - (now_ - last_tick_->first);
+        const duration difference = (e.realtime - last_tick_->second) - (now_ - last_tick_->first);
         if (difference > jump_tolerance || difference < -jump_tolerance) {
-            if (auto* l = std::get_if<leader_role>(&role_); l && l->at != leader_role::phase::stopping) {
+            if (auto* l = std::get_if<leader_role>(&role_);
+                l && l->at != leader_role::phase::stopping) {
                 const auto end = lease_end();
                 l->distrust_before = now_;
-                // One heartbeat interval to get an answer: the old end, by a clock that jumped, is no
-                // bound any more, but it must not be exceeded either.
+                // One heartbeat interval to get an answer: the old end, by a clock that jumped, is
+                // no bound any more, but it must not be exceeded either.
                 l->distrust_deadline = now_ + sent_value(*l).settings.heartbeat_interval;
                 if (end) l->distrust_deadline = std::min(l->distrust_deadline, *end);
                 l->carried_lease = {};
                 say(severity::warning, "clock_jump",
-                    "the clocks of this host moved apart by " + format_duration(
-                        difference < duration::zero() ? -difference : difference) +
+                    "the clocks of this host moved apart by " +
+                        format_duration(difference < duration::zero() ? -difference : difference) +
                         "; the lease counts again from the next answered round");
                 send_round_to_all();
             }
@@ -136,7 +142,8 @@ void node::handle(const disk_done& e) {
     if (!e.ok) {
         if (disk_ok_)
             say(severity::error, "state_not_written",
-                "could not write the state directory; this node does not vote until it can: " + e.reason);
+                "could not write the state directory; this node does not vote until it can: " +
+                    e.reason);
         disk_ok_ = false;
         disk_retry_ = now_ + disk_retry_interval;
         deferred_.clear();  // nothing that relied on a failed write ever leaves
@@ -155,8 +162,10 @@ void node::handle(const disk_done& e) {
     std::vector<std::pair<std::uint64_t, action>> waiting = std::move(deferred_);
     deferred_.clear();
     for (auto& [sequence, what] : waiting) {
-        if (sequence <= durable_sequence_) out(std::move(what));
-        else still.emplace_back(sequence, std::move(what));
+        if (sequence <= durable_sequence_)
+            out(std::move(what));
+        else
+            still.emplace_back(sequence, std::move(what));
     }
     deferred_.insert(deferred_.begin(), std::make_move_iterator(still.begin()),
                      std::make_move_iterator(still.end()));
@@ -193,8 +202,12 @@ std::uint64_t node::write() {
 void node::out(action a) {
     if (auto* message_out = std::get_if<send>(&a)) {
         // Filled in at leaving: peers may remember no generation that a crash could still undo.
-        message_out->from = {config_.id,        durable_.cluster, durable_.system_identifier,
-                             durable_.identity, durable_.boot,    durable_generation_,
+        message_out->from = {config_.id,
+                             durable_.cluster,
+                             durable_.system_identifier,
+                             durable_.identity,
+                             durable_.boot,
+                             durable_generation_,
                              durable_.peers.contains(message_out->to)
                                  ? durable_.peers.at(message_out->to).generation
                                  : 0};
@@ -263,7 +276,8 @@ nonce node::random() {
 }
 
 duration node::jitter(duration most) {
-    return duration(static_cast<std::int64_t>(random() % (static_cast<std::uint64_t>(most.count()) + 1)));
+    return duration(
+        static_cast<std::int64_t>(random() % (static_cast<std::uint64_t>(most.count()) + 1)));
 }
 
 // --- views ------------------------------------------------------------------------------------
@@ -331,10 +345,14 @@ node_view node::view() const {
         for (const node_id id : sent_value(*l).voters) v.reached += answered_lately(id) ? 1 : 0;
         v.has_quorum = v.lease_left > duration::zero() && l->at != leader_role::phase::stopping;
         switch (l->at) {
-            case leader_role::phase::electing: v.state = "elected, waits for a majority to accept"; break;
+            case leader_role::phase::electing:
+                v.state = "elected, waits for a majority to accept";
+                break;
             case leader_role::phase::promoting: v.state = "promotes its PostgreSQL"; break;
             case leader_role::phase::leading: v.state = "holds the lease"; break;
-            case leader_role::phase::stopping: v.state = "stops its PostgreSQL: " + l->stop_reason; break;
+            case leader_role::phase::stopping:
+                v.state = "stops its PostgreSQL: " + l->stop_reason;
+                break;
         }
         return v;
     }
@@ -347,11 +365,16 @@ node_view node::view() const {
     v.writable = contact_ && v.leader == contact_->leader && contact_->report.writable;
     if (config_.role == node_role::data)
         if (const auto why = why_not_candidate()) v.why_not_candidate = *why;
-    if (readmission_) v.state = "its state went back; does not vote yet";
-    else if (!disk_ok_) v.state = "its state directory cannot be written; does not vote";
-    else if (v.leader != 0) v.state = "follows " + name_of(v.leader);
-    else if (!candidacy_note_.empty()) v.state = candidacy_note_;
-    else v.state = "no leader known";
+    if (readmission_)
+        v.state = "its state went back; does not vote yet";
+    else if (!disk_ok_)
+        v.state = "its state directory cannot be written; does not vote";
+    else if (v.leader != 0)
+        v.state = "follows " + name_of(v.leader);
+    else if (!candidacy_note_.empty())
+        v.state = candidacy_note_;
+    else
+        v.state = "no leader known";
     if (!server_note_.empty()) v.state += "; " + server_note_;
     return v;
 }

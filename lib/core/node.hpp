@@ -1,18 +1,21 @@
-// One member of the cluster: the whole of DESIGN section 4 as a value that is fed events and says what
-// to do. No I/O, no clock, no log; the same state, time and event give the same actions.
+// One member of the cluster: the whole of DESIGN section 4 as a value that is fed events and says
+// what to do. No I/O, no clock, no log; the same state, time and event give the same actions.
 //
 // The caller's duties, in this order, for every action list:
-//   1. `persist`: write the state durably, then feed `disk_done`. What relies on the write is not in
+//   1. `persist`: write the state durably, then feed `disk_done`. What relies on the write is not
+//   in
 //      the list yet: the node holds it back until then (R1).
 //   2. `send`: hand the message to the link of that peer; a failed send is forgotten.
-//   3. `run_server_task`: carry it out, then feed `server_task_done` with the same number. A new task
+//   3. `run_server_task`: carry it out, then feed `server_task_done` with the same number. A new
+//   task
 //      ends the one before it; a result of an ended task is ignored.
 //   4. `observe_now`: look at PostgreSQL and feed `server_seen`.
 // `tick` is fed at next_deadline() at the latest. `now` never goes back.
 //
-// Member functions live in one file per room: node.cpp (steps, time, disk), node_voter.cpp (promises
-// and grants), node_candidate.cpp, node_leader.cpp (lease, rounds), node_register.cpp (proposals),
-// node_identity.cpp (R24), node_server.cpp (what a node without the lease does with its PostgreSQL).
+// Member functions live in one file per room: node.cpp (steps, time, disk), node_voter.cpp
+// (promises and grants), node_candidate.cpp, node_leader.cpp (lease, rounds), node_register.cpp
+// (proposals), node_identity.cpp (R24), node_server.cpp (what a node without the lease does with
+// its PostgreSQL).
 #pragma once
 
 #include <deque>
@@ -43,7 +46,8 @@ struct grant_record {
     boot_time until{};
 };
 
-// A promise under way: it takes a freeze and a durable write. `cause` is handled again after the freeze.
+// A promise under way: it takes a freeze and a durable write. `cause` is handled again after the
+// freeze.
 struct promise_work {
     message_received cause;
     ballot to{};
@@ -92,11 +96,12 @@ struct leader_role {
     boot_time promote_deadline{};
     std::deque<std::pair<round_number, boot_time>> rounds;  // sending times, bounded
     std::map<node_id, voter_answer> answers;
-    std::optional<cluster_state> committed;  // the newest value that a majority accepted in this reign
-    std::optional<cluster_state> proposal;   // sent, not committed yet (R3: one at a time)
+    std::optional<cluster_state>
+        committed;  // the newest value that a majority accepted in this reign
+    std::optional<cluster_state> proposal;  // sent, not committed yet (R3: one at a time)
     boot_time proposed_at{};
     std::vector<std::uint64_t> proposal_requests;  // whom its commit answers
-    boot_time carried_lease{};  // of the ballot before, when prepared again
+    boot_time carried_lease{};                     // of the ballot before, when prepared again
     std::uint64_t promote_task = 0;
     bool seen_writable = false;
     bool fork_recorded = false;
@@ -134,8 +139,8 @@ using node_role_state = std::variant<follower_role, candidate_role, leader_role>
 
 // What is shown to people; derived, never decided from.
 struct node_view {
-    std::string role;    // "leader", "candidate", "follower", "idle"
-    std::string state;   // one sentence: what it does and why
+    std::string role;   // "leader", "candidate", "follower", "idle"
+    std::string state;  // one sentence: what it does and why
     ballot promised{};
     node_id leader = 0;  // whose lease this node knows to run; 0: nobody's
     duration lease_left{};
@@ -148,7 +153,8 @@ struct node_view {
 
 class node {
 public:
-    // `durable` is what the disk holds; a node without a file starts from one with only the identity.
+    // `durable` is what the disk holds; a node without a file starts from one with only the
+    // identity.
     node(node_config config, durable_state durable, boot_time now);
 
     // To be called once, before any step.
@@ -309,13 +315,14 @@ private:
 
     // voter
     bool unadmitted_ = false;
-    std::optional<readmission> readmission_;  // R24: set while this node's state is older than remembered
+    std::optional<readmission>
+        readmission_;  // R24: set while this node's state is older than remembered
     std::optional<grant_record> grant_;
     boot_time larger_until_{};  // R6: grants under a larger figure than the present run until then
     std::pair<ballot, round_number> last_round_{};
     std::optional<promise_work> promise_work_;
     std::optional<message_received> promise_waiting_;
-    ballot waiting_ballot_{};  // of the one above
+    ballot waiting_ballot_{};                // of the one above
     std::optional<boot_time> behind_since_;  // R16: since when candidates behind are refused
 
     // whose lead this node follows (R18)

@@ -63,20 +63,23 @@ std::optional<std::string> node::why_not_candidate() const {
     // What the last leader said of itself bounds what a promotion here could lose.
     if (contact_ && contact_->report.end.timeline == server_.position->timeline &&
         contact_->report.end.end.value > server_.position->end.value + s->settings.max_lag_bytes)
-        return "it is " + format_size(contact_->report.end.end.value - server_.position->end.value) +
+        return "it is " +
+               format_size(contact_->report.end.end.value - server_.position->end.value) +
                " behind the last primary, more than max_lag";
     return std::nullopt;
 }
 
 void node::consider_candidacy() {
-    if (lease_granted() || now_ < candidate_not_before_ || now_ < wait_until_ || promise_work_) return;
+    if (lease_granted() || now_ < candidate_not_before_ || now_ < wait_until_ || promise_work_)
+        return;
     if (config_.role != node_role::data || state() == nullptr || leaving_ || left_) return;
     if (running_) return;
     if (const auto why = why_not_candidate()) {
         if (candidacy_note_ != *why) {
             candidacy_note_ = *why;
             if (grant_)  // there was a leader: people will want to know
-                say(severity::warning, "not_a_candidate", "does not try to become the leader: " + *why);
+                say(severity::warning, "not_a_candidate",
+                    "does not try to become the leader: " + *why);
         }
         candidate_not_before_ = now_ + std::chrono::milliseconds(200);
         return;
@@ -94,7 +97,8 @@ void node::start_candidacy() {
 }
 
 void node::ask(candidate_role& c) {
-    if (const auto why = why_not_candidate()) return lose_candidacy(*why, std::chrono::milliseconds(200));
+    if (const auto why = why_not_candidate())
+        return lose_candidacy(*why, std::chrono::milliseconds(200));
     c.at = candidate_role::phase::asking;
     c.attempt = random();
     c.position = *server_.position;
@@ -125,9 +129,11 @@ std::optional<std::string> node::better_candidate(const candidate_role& c) const
         if (other == nullptr || !opinion.could_lead || !opinion.position) continue;
         const wal_position theirs = worth(*opinion.position);
         if (theirs > mine)
-            return name_of(id) + " has more WAL (" + to_string(theirs) + ", own " + to_string(mine) + ")";
+            return name_of(id) + " has more WAL (" + to_string(theirs) + ", own " +
+                   to_string(mine) + ")";
         // Of equals the preferred one goes first; that is politeness, not safety, so it has an end.
-        if (theirs == mine && rank(*other) < rank(*me) && deferred_to_better_ < polite_deferrals_max)
+        if (theirs == mine && rank(*other) < rank(*me) &&
+            deferred_to_better_ < polite_deferrals_max)
             return name_of(id) + " is preferred";
     }
     return std::nullopt;
@@ -157,9 +163,10 @@ void node::judge_opinions() {
     }
     if (outcome == tally::pending) return;
     if (!c->majority_since) c->majority_since = now_;
-    const auto recent = std::max<duration>(2 * state()->settings.heartbeat_interval, std::chrono::seconds(1));
-    const bool all_said = std::all_of(
-        state()->members.begin(), state()->members.end(), [&](const member& m) {
+    const auto recent =
+        std::max<duration>(2 * state()->settings.heartbeat_interval, std::chrono::seconds(1));
+    const bool all_said =
+        std::all_of(state()->members.begin(), state()->members.end(), [&](const member& m) {
             if (m.id == config_.id || c->opinions.contains(m.id)) return true;
             const auto heard = heard_.find(m.id);
             return heard == heard_.end() || now_ - heard->second > recent;
@@ -168,8 +175,8 @@ void node::judge_opinions() {
     if (in_force(rule::prevote)) {
         if (const auto better = better_candidate(*c)) {
             ++deferred_to_better_;
-            return lose_candidacy("waits: " + *better,
-                                  std::chrono::milliseconds(100) + jitter(std::chrono::milliseconds(60)));
+            return lose_candidacy("waits: " + *better, std::chrono::milliseconds(100) +
+                                                           jitter(std::chrono::milliseconds(60)));
         }
     }
     freeze_self(*c);
@@ -206,7 +213,9 @@ void node::send_prepare(candidate_role& c) {
 
 void node::on(const envelope& from, const promise_answer& m) {
     if (auto* c = std::get_if<candidate_role>(&role_)) {
-        if (c->at != candidate_role::phase::preparing || m.under != c->under || m.attempt != c->attempt) return;
+        if (c->at != candidate_role::phase::preparing || m.under != c->under ||
+            m.attempt != c->attempt)
+            return;
         c->promises[from.from] = m;
         judge_promises();
     } else if (auto* l = std::get_if<leader_role>(&role_)) {
@@ -245,7 +254,8 @@ void node::judge_promises() {
     if (outcome == tally::lost || now_ >= c->deadline) {
         std::string reasons;
         for (const auto& [id, p] : c->promises)
-            if (!p.promised) reasons += (reasons.empty() ? "" : "; ") + name_of(id) + ": " + p.reason;
+            if (!p.promised)
+                reasons += (reasons.empty() ? "" : "; ") + name_of(id) + ": " + p.reason;
         lose_candidacy("ballot " + to_string(c->under) + " found no majority" +
                            (reasons.empty() ? "" : ": " + reasons),
                        first_wait);
@@ -289,9 +299,9 @@ void node::become_leader(const candidate_role& c, const accepted_value& basis) {
     const lineage own = locate(value, c.position);
     if (me == nullptr || me->role != node_role::data || value.paused ||
         own.is != lineage::relation::on_branch) {
-        return lose_candidacy(me == nullptr     ? "it is no member any more"
-                              : value.paused    ? "the cluster is paused"
-                                                : "its WAL left the cluster's history",
+        return lose_candidacy(me == nullptr  ? "it is no member any more"
+                              : value.paused ? "the cluster is paused"
+                                             : "its WAL left the cluster's history",
                               first_wait);
     }
     value.leader = config_.id;
@@ -313,8 +323,8 @@ void node::become_leader(const candidate_role& c, const accepted_value& basis) {
     failed_attempts_ = 0;
     deferred_to_better_ = 0;
     candidacy_note_.clear();
-    say(severity::notice, "elected",
-        "was promised ballot " + to_string(c.under) + " by a majority", std::move(evidence));
+    say(severity::notice, "elected", "was promised ballot " + to_string(c.under) + " by a majority",
+        std::move(evidence));
     send_round_to_all();
 }
 

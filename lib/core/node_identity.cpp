@@ -21,7 +21,8 @@ bool node::admit_message(const envelope& from, const message& body) {
     }
     peer_memory& memory = durable_.peers[from.from];
     const bool same = memory.identity == from.identity;
-    // Who asks to be admitted again says itself that its numbers went back; nothing of it counts yet.
+    // Who asks to be admitted again says itself that its numbers went back; nothing of it counts
+    // yet.
     const bool asks = std::holds_alternative<readmit_request>(body) ||
                       std::holds_alternative<readmit_answer>(body);
     if (same && in_force(rule::generation) && !asks &&
@@ -40,13 +41,14 @@ bool node::admit_message(const envelope& from, const message& body) {
 void node::note_own_rollback(const envelope& from) {
     say(severity::error, "state_went_back",
         "the state directory of this node is older than what " + name_of(from.from) +
-            " remembers of it; it does not vote until a majority of the others has told what it knows "
+            " remembers of it; it does not vote until a majority of the others has told what it "
+            "knows "
             "and one lease has passed",
         {{"own_generation", std::to_string(durable_.generation)},
          {"remembered", std::to_string(from.remembers)}});
-    const duration lease = std::max(durable_.grant_max, state() != nullptr
-                                                            ? state()->settings.lease_duration
-                                                            : cluster_settings{}.lease_duration);
+    const duration lease =
+        std::max(durable_.grant_max, state() != nullptr ? state()->settings.lease_duration
+                                                        : cluster_settings{}.lease_duration);
     readmission_.emplace();
     readmission_->attempt = random();
     readmission_->since = now_;
@@ -70,7 +72,8 @@ void node::on(const envelope& from, const readmit_answer& m) {
     if (!readmission_ || m.attempt != readmission_->attempt) return;
     readmission_->told[from.from] = m;
     // The lease that this node forgot to have granted may be longer than the one it remembers.
-    readmission_->not_before = std::max(readmission_->not_before, readmission_->since + m.longest_lease);
+    readmission_->not_before =
+        std::max(readmission_->not_before, readmission_->since + m.longest_lease);
 }
 
 void node::ask_for_readmission() {
@@ -88,14 +91,15 @@ void node::ask_for_readmission() {
     for (const auto& [id, answer] : readmission_->told) {
         durable_.boot = std::max(durable_.boot, answer.boot + 1);
         durable_.generation = std::max(durable_.generation, answer.generation);
-        // A floor, not a promise: nothing below it passes, and what is answered at or above it takes the
-        // way of every promise (R7, R13, R14).
+        // A floor, not a promise: nothing below it passes, and what is answered at or above it
+        // takes the way of every promise (R7, R13, R14).
         durable_.floor = std::max(durable_.floor, answer.promised);
         durable_.own_term = std::max(durable_.own_term, answer.promised.term);
     }
     readmission_.reset();
     promise_sequence_ = write();
-    say(severity::notice, "state_readmitted", "a majority has answered and one lease has passed; votes again");
+    say(severity::notice, "state_readmitted",
+        "a majority has answered and one lease has passed; votes again");
 }
 
 }  // namespace repld

@@ -22,8 +22,8 @@ const cluster_state& node::sent_value(const leader_role& l) const {
     return durable_.accepted->value;
 }
 
-// While a change of the timings is under way the lease is still counted with the old figures, and the
-// margin must fit the smaller lease.
+// While a change of the timings is under way the lease is still counted with the old figures, and
+// the margin must fit the smaller lease.
 duration node::margin(const leader_role& l) {
     duration least = duration::max();
     if (l.committed) least = std::min(least, l.committed->settings.demote_margin());
@@ -62,7 +62,9 @@ void node::send_round(const std::vector<node_id>& to) {
     for (const node_id id : to) {
         const auto known = l.answers.find(id);
         const version_number has =
-            known != l.answers.end() && known->second.accepted_under == l.under ? known->second.version : 0;
+            known != l.answers.end() && known->second.accepted_under == l.under
+                ? known->second.version
+                : 0;
         if (has < newest_value.version) {
             post(id, accept{l.under, l.attempt, l.round, token_, newest_value, about}, after);
         } else {
@@ -75,7 +77,8 @@ void node::on(const envelope& from, const grant_answer& m) {
     auto* l = std::get_if<leader_role>(&role_);
     if (l == nullptr || l->at == leader_role::phase::stopping) return;
     // R11: another leader's value under a higher ballot means that this reign is over.
-    if (in_force(rule::fence_on_higher_leader) && m.accepted_under > l->under && m.accepted_leader != config_.id)
+    if (in_force(rule::fence_on_higher_leader) && m.accepted_under > l->under &&
+        m.accepted_leader != config_.id)
         return stop_leading(name_of(from.from) + " has accepted " + name_of(m.accepted_leader) +
                                 " as the leader under ballot " + to_string(m.accepted_under),
                             now_);
@@ -94,8 +97,10 @@ void node::on(const envelope& from, const grant_answer& m) {
             known.heard = now_;
         }
     }
-    // A node that refuses gets the value again with the next round, not at once: it would refuse again.
-    const bool lacks = m.granted && (m.accepted_under != l->under || m.version < sent_value(*l).version);
+    // A node that refuses gets the value again with the next round, not at once: it would refuse
+    // again.
+    const bool lacks =
+        m.granted && (m.accepted_under != l->under || m.version < sent_value(*l).version);
     const bool new_here = !m.granted && m.version == 0 && m.promised_to <= l->under;
     after_answers();
     // A node that lacks the newest value gets it now, not at the next interval.
@@ -117,7 +122,8 @@ std::optional<boot_time> node::lease_end() const {
         if (it == l->answers.end() || it->second.round == 0) return std::nullopt;
         if (in_force(rule::clock_jump) && it->second.sent < l->distrust_before) return std::nullopt;
         const duration figure = std::min(it->second.figure, value.settings.lease_duration);
-        return it->second.sent + (in_force(rule::drift_factor) ? value.settings.usable(figure) : figure);
+        return it->second.sent +
+               (in_force(rule::drift_factor) ? value.settings.usable(figure) : figure);
     };
     std::optional<boot_time> end;
     if (in_force(rule::nonvoter_does_not_count)) {
@@ -129,7 +135,8 @@ std::optional<boot_time> node::lease_end() const {
             return m ? m : (id == *value.voters.rbegin() ? moment(config_.id) : std::nullopt);
         });
     }
-    // Only until the new ballot has a majority of its own: voters and figures may change after that.
+    // Only until the new ballot has a majority of its own: voters and figures may change after
+    // that.
     if (!end && l->carried_lease > now_) end = l->carried_lease;
     return end;
 }
@@ -141,11 +148,13 @@ void node::after_answers() {
     check_committed();
     promote_when_safe();
     l = std::get_if<leader_role>(&role_);
-    if (l != nullptr && l->highest_seen > l->under && in_force(rule::prepare_again)) prepare_again();
+    if (l != nullptr && l->highest_seen > l->under && in_force(rule::prepare_again))
+        prepare_again();
     housekeeping();
 }
 
-// R5, second half: promoted only with the value accepted and more lease left than a promotion takes.
+// R5, second half: promoted only with the value accepted and more lease left than a promotion
+// takes.
 void node::promote_when_safe() {
     auto* l = std::get_if<leader_role>(&role_);
     if (l == nullptr || l->at != leader_role::phase::electing || !l->committed) return;
@@ -195,12 +204,14 @@ void node::prepare_again() {
     auto& l = std::get<leader_role>(role_);
     if (l.again || now_ < l.again_not_before || l.at == leader_role::phase::stopping) return;
     if (config_.role != node_role::data || !server_.position) return;
-    const term_number term = std::max({durable_.own_term, durable_.promise.to.term, l.highest_seen.term}) + 1;
+    const term_number term =
+        std::max({durable_.own_term, durable_.promise.to.term, l.highest_seen.term}) + 1;
     leader_role::next_ballot next;
     next.under = {term, config_.id};
     next.attempt = random();
     next.since = now_;
-    l.again_not_before = now_ + std::chrono::milliseconds(300) + jitter(std::chrono::milliseconds(300));
+    l.again_not_before =
+        now_ + std::chrono::milliseconds(300) + jitter(std::chrono::milliseconds(300));
     if (refuse_ballot(next.under, token_)) return;
     durable_.own_term = term;
     const auto written = record_promise(next.under, next.attempt);
@@ -229,7 +240,8 @@ void node::judge_next_ballot() {
     const accepted_value mine{l->under, sent_value(*l)};
     if (basis.older_than(mine)) basis = mine;
     if (basis.under > l->under && basis.value.leader != config_.id)
-        return stop_leading(name_of(basis.value.leader) + " leads under ballot " + to_string(basis.under), now_);
+        return stop_leading(
+            name_of(basis.value.leader) + " leads under ballot " + to_string(basis.under), now_);
     const auto said = [&](node_id id) {
         const auto it = l->again->promises.find(id);
         if (it == l->again->promises.end()) return ballot_answer::none;
@@ -279,7 +291,8 @@ void node::check_lease() {
     if (l == nullptr || l->at == leader_role::phase::stopping) return;
     const auto& settings = sent_value(*l).settings;
     const auto end = lease_end();
-    const bool quiet = server_.state == server_state::standby || server_.state == server_state::stopped;
+    const bool quiet =
+        server_.state == server_state::standby || server_.state == server_state::stopped;
     if (l->at == leader_role::phase::electing && quiet) {
         // Nothing is writable, so nothing has to be fenced; the ballot is given back.
         if (now_ - l->elected > std::max<duration>(elect_limit, settings.lease_duration))
@@ -310,7 +323,8 @@ void node::stop_leading(std::string why, boot_time deadline) {
     l->stop_reason = why;
     server_note_ = "fenced: " + why;
     say(severity::warning, "fence", "stops accepting writes: " + why,
-        {{"ballot", to_string(l->under)}, {"timeline", std::to_string(sent_value(*l).last_timeline())}});
+        {{"ballot", to_string(l->under)},
+         {"timeline", std::to_string(sent_value(*l).last_timeline())}});
     l->fence_task = run(fence_server{deadline, why});
 }
 
@@ -334,8 +348,9 @@ void node::end_reign(std::string why) {
     const ballot closed{std::max(l.under.term, durable_.own_term), config_.id};
     const auto voters = everybody();
     for (const std::uint64_t id : l.proposal_requests)
-        out(reply{id, error{errc::timed_out, "the leader stepped down before the change was committed",
-                            why, "See \"replctl cluster show\" for what was committed."}});
+        out(reply{id,
+                  error{errc::timed_out, "the leader stepped down before the change was committed",
+                        why, "See \"replctl cluster show\" for what was committed."}});
     term_number& known = durable_.closed[config_.id];
     known = std::max(known, closed.term);
     if (grant_ && durable_.is_closed(grant_->to)) grant_.reset();
@@ -348,7 +363,8 @@ void node::end_reign(std::string why) {
         out(reply{waiting.request, error{errc::unreachable, "the leader stepped down", why}});
     requests_.clear();
     role_ = follower_role{};
-    candidate_not_before_ = now_ + std::chrono::milliseconds(300) + jitter(std::chrono::milliseconds(200));
+    candidate_not_before_ =
+        now_ + std::chrono::milliseconds(300) + jitter(std::chrono::milliseconds(200));
     candidacy_note_ = why;
     say(severity::notice, "released", "released ballot " + to_string(closed) + ": " + why);
 }
@@ -362,9 +378,11 @@ void node::leader_sees_server() {
                              start_failures_ == 0;
         if (running_ && std::holds_alternative<restart_server>(*running_)) return;
         if (restart) {
-            say(severity::warning, "restart", "the postmaster died; restarts it in place (on_crash)");
+            say(severity::warning, "restart",
+                "the postmaster died; restarts it in place (on_crash)");
             ++start_failures_;
-            server_not_before_ = now_ + std::chrono::minutes(5);  // until then a second crash promotes
+            server_not_before_ =
+                now_ + std::chrono::minutes(5);  // until then a second crash promotes
             run(restart_server{now_ + std::chrono::seconds(30)});
             return;
         }

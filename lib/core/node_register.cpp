@@ -1,5 +1,5 @@
-// Changing the agreed value: one proposal at a time (R3), joint voters (R22), an odd number (R23), and
-// the requests of people.
+// Changing the agreed value: one proposal at a time (R3), joint voters (R22), an odd number (R23),
+// and the requests of people.
 #include <algorithm>
 
 #include "core/node.hpp"
@@ -47,20 +47,24 @@ void node::check_committed() {
     for (const std::uint64_t id : l->proposal_requests) out(reply{id, {}});
     l->proposal_requests.clear();
     if (first)
-        say(severity::info, "", "version " + std::to_string(l->committed->version) +
-                                    " is committed under ballot " + to_string(l->under));
+        say(severity::info, "",
+            "version " + std::to_string(l->committed->version) + " is committed under ballot " +
+                to_string(l->under));
     send_round_to_all();  // followers learn at once that it is committed
 }
 
 // What the leader changes by itself, one committed step after the other.
 void node::housekeeping() {
     auto* l = std::get_if<leader_role>(&role_);
-    if (l == nullptr || l->at != leader_role::phase::leading || l->proposal || !l->committed) return;
+    if (l == nullptr || l->at != leader_role::phase::leading || l->proposal || !l->committed)
+        return;
     const cluster_state& now_agreed = *l->committed;
 
     if (now_agreed.next_voters) {
         // R8: the lease is counted among the new voters alone from the moment this is sent.
-        if (in_force(rule::new_voters_answer_first) && !majority_answered_lately(*now_agreed.next_voters)) return;
+        if (in_force(rule::new_voters_answer_first) &&
+            !majority_answered_lately(*now_agreed.next_voters))
+            return;
         cluster_state next = now_agreed;
         next.voters = *next.next_voters;
         next.next_voters.reset();
@@ -97,8 +101,10 @@ void node::housekeeping() {
         if (!l->committed->voters.contains(id) && !answered_lately(id)) return;
     if (!majority_answered_lately(wanted)) return;
     cluster_state next = *l->committed;
-    if (in_force(rule::joint_voters)) next.next_voters = wanted;
-    else next.voters = wanted;
+    if (in_force(rule::joint_voters))
+        next.next_voters = wanted;
+    else
+        next.voters = wanted;
     std::string names;
     for (const node_id id : wanted) names += (names.empty() ? "" : ", ") + name_of(id);
     say(severity::notice, "voters", "changes the voters to " + names);
@@ -109,11 +115,12 @@ void node::housekeeping() {
 
 void node::request(std::uint64_t id, const create_cluster& r) {
     if (durable_.in_cluster())
-        return out(reply{id, error{errc::refused,
-                                   "this node is in cluster \"" + durable_.cluster + "\" already"}});
+        return out(reply{id, error{errc::refused, "this node is in cluster \"" + durable_.cluster +
+                                                      "\" already"}});
     if (unadmitted_ || config_.role != node_role::data || server_.state != server_state::primary)
-        return out(reply{id, error{errc::refused, "cannot create a cluster here",
-                                   "It takes a data node whose PostgreSQL is running as a primary."}});
+        return out(
+            reply{id, error{errc::refused, "cannot create a cluster here",
+                            "It takes a data node whose PostgreSQL is running as a primary."}});
     durable_.cluster = r.cluster;
     durable_.system_identifier = r.system_identifier;
     cluster_state value;
@@ -148,8 +155,8 @@ void node::request(std::uint64_t id, const create_cluster& r) {
 void node::request(std::uint64_t id, const enter_cluster& r) {
     if (durable_.in_cluster() &&
         (durable_.cluster != r.cluster || durable_.system_identifier != r.system_identifier))
-        return out(reply{id, error{errc::refused,
-                                   "this node is in cluster \"" + durable_.cluster + "\" already"}});
+        return out(reply{id, error{errc::refused, "this node is in cluster \"" + durable_.cluster +
+                                                      "\" already"}});
     durable_.cluster = r.cluster;
     durable_.system_identifier = r.system_identifier;
     when_durable(write(), reply{id, {}});

@@ -1,5 +1,6 @@
-// What a node does with its own PostgreSQL while it does not hold the lease: fence what is writable,
-// start what is stopped, follow the leader (R18), rejoin when its history left the cluster's.
+// What a node does with its own PostgreSQL while it does not hold the lease: fence what is
+// writable, start what is stopped, follow the leader (R18), rejoin when its history left the
+// cluster's.
 #include <algorithm>
 
 #include "core/node.hpp"
@@ -57,7 +58,8 @@ void node::server_task_result(const server_task_done& e) {
         return;
     }
     if (std::holds_alternative<restart_server>(done)) {
-        if (!e.ok && is_leader()) return stop_leading("its PostgreSQL could not be restarted: " + e.text, now_);
+        if (!e.ok && is_leader())
+            return stop_leading("its PostgreSQL could not be restarted: " + e.text, now_);
         out(observe_now{});
         return;
     }
@@ -95,8 +97,8 @@ void node::server_task_result(const server_task_done& e) {
 // The daemon may end when nothing here is writable or could become so unwatched.
 void node::finish_leaving() {
     if (!leaving_ || is_leader() || running_) return;
-    const bool quiet = config_.role != node_role::data || !durable_.in_cluster() || !durable_.accepted ||
-                       server_.state == server_state::standby ||
+    const bool quiet = config_.role != node_role::data || !durable_.in_cluster() ||
+                       !durable_.accepted || server_.state == server_state::standby ||
                        (server_.state == server_state::stopped && start_failures_ > 0);
     if (!quiet) return;
     out(reply{*leaving_, {}});
@@ -107,7 +109,8 @@ void node::finish_leaving() {
 // Writable without a lease: by a person, by an old unit file, or by a daemon that died. Or its
 // postmaster is dead and a backend may still commit.
 void node::fence_if_writable() {
-    if (config_.role != node_role::data || !durable_.in_cluster() || is_leader() || running_) return;
+    if (config_.role != node_role::data || !durable_.in_cluster() || is_leader() || running_)
+        return;
     if (server_.state == server_state::orphaned) {
         run(fence_server{now_, "its postmaster died"});
         return;
@@ -122,7 +125,8 @@ void node::fence_if_writable() {
 void node::upkeep() {
     if (left_) return;
     finish_leaving();
-    if (config_.role != node_role::data || !durable_.in_cluster() || is_leader() || running_) return;
+    if (config_.role != node_role::data || !durable_.in_cluster() || is_leader() || running_)
+        return;
     if (now_ < server_not_before_ && server_.state != server_state::primary) return;
     switch (server_.state) {
         case server_state::none:
@@ -162,7 +166,9 @@ node_id node::pointed_at_by_task() const {
 void node::follow_leader() {
     if (leader_to_follow() == 0) return;
     const cluster_state* s = state();
-    if (s == nullptr || durable_.accepted->under != contact_->under || s->version < contact_->version) return;
+    if (s == nullptr || durable_.accepted->under != contact_->under ||
+        s->version < contact_->version)
+        return;
     if (server_.upstream == contact_->leader && server_.streaming) {
         promote_failures_ = 0;
         server_note_.clear();
@@ -193,7 +199,8 @@ void node::follow_leader() {
     }
     say(severity::notice, "node_rejoin_started",
         "its WAL (" + to_string(*server_.position) + ") left the cluster's history" +
-            (where.counts.end.valid() ? " at " + to_string(where.counts) : std::string()) + "; rejoins");
+            (where.counts.end.valid() ? " at " + to_string(where.counts) : std::string()) +
+            "; rejoins");
     run(rejoin_server{contact_->leader, where.counts.end, *server_.position});
 }
 

@@ -8,7 +8,8 @@ namespace repld {
 
 namespace {
 
-// R16 in asynchronous mode ends after this, inside max_lag: the node ahead may be one that cannot lead.
+// R16 in asynchronous mode ends after this, inside max_lag: the node ahead may be one that cannot
+// lead.
 constexpr duration behind_patience = std::chrono::seconds(5);
 
 }  // namespace
@@ -18,7 +19,8 @@ constexpr duration behind_patience = std::chrono::seconds(5);
 std::optional<std::string> node::refuse_ballot(const ballot& b, nonce token) const {
     if (readmission_) return "its state went back and it has not been admitted again";
     if (!disk_ok_) return "it cannot write its state directory";
-    if (in_force(rule::closed_ballots) && durable_.is_closed(b)) return "ballot " + to_string(b) + " is closed";
+    if (in_force(rule::closed_ballots) && durable_.is_closed(b))
+        return "ballot " + to_string(b) + " is closed";
     if (b < durable_.promise.to) return "it has promised ballot " + to_string(durable_.promise.to);
     if (b < durable_.floor) return "it may have promised ballot " + to_string(durable_.floor);
     if (b == durable_.promise.to) return std::nullopt;
@@ -28,8 +30,8 @@ std::optional<std::string> node::refuse_ballot(const ballot& b, nonce token) con
                std::to_string((wait_until_ - now_) / std::chrono::milliseconds(1)) + " ms";
     // R7
     if (in_force(rule::lease_blocks_others) && lease_granted() && grant_->to != b) {
-        const bool same_holder =
-            grant_->to.node == b.node && ((token != 0 && token == grant_->token) || !in_force(rule::token));
+        const bool same_holder = grant_->to.node == b.node &&
+                                 ((token != 0 && token == grant_->token) || !in_force(rule::token));
         if (!same_holder)
             return "the lease of " + name_of(grant_->to.node) + " runs for another " +
                    std::to_string((grant_->until - now_) / std::chrono::milliseconds(1)) + " ms";
@@ -61,10 +63,12 @@ std::optional<std::string> node::refuse_server() const {
     return "unknown server state";
 }
 
-// The holder of the lease that prepares again has the primary this node streams from: it is ahead by
-// definition, while the position in its message is older than what has been streamed since (R16).
+// The holder of the lease that prepares again has the primary this node streams from: it is ahead
+// by definition, while the position in its message is older than what has been streamed since
+// (R16).
 bool node::shows_token(const prepare& m) const {
-    return lease_granted() && grant_->to.node == m.under.node && m.token != 0 && m.token == grant_->token;
+    return lease_granted() && grant_->to.node == m.under.node && m.token != 0 &&
+           m.token == grant_->token;
 }
 
 bool node::must_freeze(node_id for_leader) const {
@@ -76,7 +80,8 @@ bool node::must_freeze(node_id for_leader) const {
 }
 
 wal_position node::worth(const wal_position& position) const {
-    // A timeline above all that this node knows was given out by a value that it has not heard of yet.
+    // A timeline above all that this node knows was given out by a value that it has not heard of
+    // yet.
     if (state() == nullptr || position.timeline > state()->last_timeline()) return position;
     return locate(*state(), position).counts;
 }
@@ -88,8 +93,7 @@ std::optional<std::string> node::refuse_position(const wal_position& theirs) {
     if (!server_.position) {
         if (!in_force(rule::position_known)) return std::nullopt;
         return "its own WAL position is not known" +
-               (server_.position_unknown.empty() ? std::string()
-                                                 : ": " + server_.position_unknown);
+               (server_.position_unknown.empty() ? std::string() : ": " + server_.position_unknown);
     }
     if (me->priority <= 0 || !in_force(rule::not_behind)) return std::nullopt;
     const wal_position mine = worth(*server_.position);
@@ -145,11 +149,13 @@ void node::answer_prepare(node_id to, const prepare& m, std::optional<std::strin
 void node::on(const envelope& from, const prepare& m) {
     if (m.under.node != from.from) return;
     if (m.under == durable_.promise.to) {
-        const bool same = m.attempt == durable_.promise.attempt || !in_force(rule::equal_ballot_other_attempt);
-        answer_prepare(from.from, m,
-                       same ? std::nullopt
-                            : std::optional<std::string>("it has promised another attempt of that ballot"),
-                       promise_sequence_);
+        const bool same =
+            m.attempt == durable_.promise.attempt || !in_force(rule::equal_ballot_other_attempt);
+        answer_prepare(
+            from.from, m,
+            same ? std::nullopt
+                 : std::optional<std::string>("it has promised another attempt of that ballot"),
+            promise_sequence_);
         return;
     }
     auto refusal = refuse_ballot(m.under, m.token);
@@ -186,7 +192,8 @@ void node::on(const envelope& from, const prepare& m) {
         // The higher ballot goes first; R19 makes this rare.
         (void)c;
         role_ = follower_role{};
-        candidate_not_before_ = now_ + std::chrono::milliseconds(300) + jitter(std::chrono::milliseconds(200));
+        candidate_not_before_ =
+            now_ + std::chrono::milliseconds(300) + jitter(std::chrono::milliseconds(200));
     }
     promise_work_ = promise_work{{from, m}, m.under, run(freeze_server{})};
 }
@@ -210,8 +217,10 @@ void node::continue_promise(const server_task_done& e) {
             if (!refusal) refusal = refuse_server();
         }
         if (!refusal && !shows_token(*m)) refusal = refuse_position(m->position);
-        if (refusal) answer_prepare(candidate, *m, std::move(refusal));
-        else answer_prepare(candidate, *m, std::nullopt, record_promise(m->under, m->attempt));
+        if (refusal)
+            answer_prepare(candidate, *m, std::move(refusal));
+        else
+            answer_prepare(candidate, *m, std::nullopt, record_promise(m->under, m->attempt));
     } else if (e.ok) {
         std::visit([&](const auto& body) { on(work.cause.from, body); }, work.cause.body);
     }
@@ -243,10 +252,12 @@ std::uint64_t node::record_promise(const ballot& to, nonce attempt) {
 // --- accept and heartbeat ---------------------------------------------------------------------
 
 // R4: true when the promise equals `to` now (though maybe not on disk yet).
-bool node::raise_promise(const message_received& cause, const ballot& to, nonce attempt, nonce token) {
+bool node::raise_promise(const message_received& cause, const ballot& to, nonce attempt,
+                         nonce token) {
     const node_id leader = to.node;
     if (in_force(rule::fence_on_higher_leader) && leader != config_.id) {
-        // R11: an accept or a heartbeat of a higher ballot comes from a leader that a majority promised.
+        // R11: an accept or a heartbeat of a higher ballot comes from a leader that a majority
+        // promised.
         const auto* l = std::get_if<leader_role>(&role_);
         if (l != nullptr && l->at != leader_role::phase::stopping && to > l->under &&
             !durable_.is_closed(to))
@@ -256,7 +267,8 @@ bool node::raise_promise(const message_received& cause, const ballot& to, nonce 
         std::visit(
             [&](const auto& body) {
                 using body_type = std::decay_t<decltype(body)>;
-                if constexpr (std::is_same_v<body_type, accept> || std::is_same_v<body_type, heartbeat>)
+                if constexpr (std::is_same_v<body_type, accept> ||
+                              std::is_same_v<body_type, heartbeat>)
                     refuse_grant(cause.from.from, to, body.round, std::move(reason));
             },
             cause.body);
@@ -280,7 +292,8 @@ bool node::raise_promise(const message_received& cause, const ballot& to, nonce 
             return false;
         }
     }
-    if (!in_force(rule::heartbeat_raises_promise) && std::holds_alternative<heartbeat>(cause.body)) return true;
+    if (!in_force(rule::heartbeat_raises_promise) && std::holds_alternative<heartbeat>(cause.body))
+        return true;
     record_promise(to, attempt);
     if (std::holds_alternative<candidate_role>(role_)) role_ = follower_role{};
     return true;
@@ -289,9 +302,12 @@ bool node::raise_promise(const message_received& cause, const ballot& to, nonce 
 void node::on(const envelope& from, const accept& m) {
     if (m.under.node != from.from || m.value.leader != from.from) return;
     if (!raise_promise({from, m}, m.under, m.attempt, m.token)) return;
-    if (in_force(rule::rounds_only_go_up) && last_round_.first == m.under && m.round <= last_round_.second) return;
+    if (in_force(rule::rounds_only_go_up) && last_round_.first == m.under &&
+        m.round <= last_round_.second)
+        return;
     const accepted_value offered{m.under, m.value};
-    if (durable_.accepted && in_force(rule::version_order) && offered.older_than(*durable_.accepted))
+    if (durable_.accepted && in_force(rule::version_order) &&
+        offered.older_than(*durable_.accepted))
         return refuse_grant(from.from, m.under, m.round,
                             "it has accepted version " +
                                 std::to_string(durable_.accepted->value.version) + " already");
@@ -320,7 +336,9 @@ void node::on(const envelope& from, const heartbeat& m) {
     if (m.under.node != from.from) return;
     if (!durable_.accepted) return refuse_grant(from.from, m.under, m.round, "it has no value yet");
     if (!raise_promise({from, m}, m.under, m.attempt, m.token)) return;
-    if (in_force(rule::rounds_only_go_up) && last_round_.first == m.under && m.round <= last_round_.second) return;
+    if (in_force(rule::rounds_only_go_up) && last_round_.first == m.under &&
+        m.round <= last_round_.second)
+        return;
     last_round_ = {m.under, m.round};
     note_contact(from, m.under, m.report, m.version);
     grant(from.from, m.under, m.round, m.token, now_, promise_sequence_);
@@ -362,7 +380,8 @@ void node::grant(node_id leader, const ballot& under, round_number round, nonce 
     post(leader, answer, std::max({after, promise_sequence_, accepted_sequence_}));
 }
 
-void node::refuse_grant(node_id leader, const ballot& under, round_number round, std::string reason) {
+void node::refuse_grant(node_id leader, const ballot& under, round_number round,
+                        std::string reason) {
     grant_answer answer;
     answer.under = under;
     answer.round = round;
@@ -385,7 +404,9 @@ void node::note_contact(const envelope& from, const ballot& under, const leader_
     failed_attempts_ = 0;
     deferred_to_better_ = 0;
     candidacy_note_.clear();
-    if (news) say(severity::info, "", "follows " + name_of(from.from) + " under ballot " + to_string(under));
+    if (news)
+        say(severity::info, "",
+            "follows " + name_of(from.from) + " under ballot " + to_string(under));
 }
 
 // R10
@@ -396,11 +417,13 @@ void node::on(const envelope& from, const release& m) {
         closed = std::max(closed, m.closed.term);
         write();
     }
-    const bool covers = grant_ && (durable_.is_closed(grant_->to) ||
-                                   (!in_force(rule::release_names_ballot) && grant_->to.node == from.from));
+    const bool covers =
+        grant_ && (durable_.is_closed(grant_->to) ||
+                   (!in_force(rule::release_names_ballot) && grant_->to.node == from.from));
     if (covers) {
         grant_.reset();
-        say(severity::info, "", name_of(from.from) + " released its lease under ballot " + to_string(m.closed));
+        say(severity::info, "",
+            name_of(from.from) + " released its lease under ballot " + to_string(m.closed));
         candidate_not_before_ = now_;
         failed_attempts_ = 0;
     }

@@ -18,8 +18,7 @@ tally count_votes(const voter_set& voters, const std::function<ballot_answer(nod
     return tally::pending;
 }
 
-tally count_votes(const cluster_state& state,
-                  const std::function<ballot_answer(node_id)>& answer) {
+tally count_votes(const cluster_state& state, const std::function<ballot_answer(node_id)>& answer) {
     const tally present = count_votes(state.voters, answer);
     if (!state.next_voters) return present;
     const tally next = count_votes(*state.next_voters, answer);

@@ -11,7 +11,9 @@ namespace repld {
 enum class tally { pending, won, lost };
 enum class ballot_answer { none, yes, no };
 
-[[nodiscard]] constexpr std::size_t majority_of(std::size_t voters) { return voters / 2 + 1; }
+[[nodiscard]] constexpr std::size_t majority_of(std::size_t voters) {
+    return voters / 2 + 1;
+}
 
 // The outcome of one vote among `voters`. An empty set never wins.
 [[nodiscard]] tally count_votes(const voter_set& voters,
@@ -28,7 +30,8 @@ enum class ballot_answer { none, yes, no };
 [[nodiscard]] std::optional<boot_time> majority_moment(
     const cluster_state& state, const std::function<std::optional<boot_time>(node_id)>& moment);
 
-// Which members vote, R23: an odd number, the present voters kept, then the longest-standing members.
+// Which members vote, R23: an odd number, the present voters kept, then the longest-standing
+// members.
 [[nodiscard]] voter_set wanted_voters(const cluster_state& state);
 
 }  // namespace repld

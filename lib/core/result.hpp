@@ -1,5 +1,6 @@
 // result<T>: a value or an error. The member names are those of std::expected, so that it can be
-// replaced by it once every supported compiler has <expected> (g++ 12 offers it in C++23 mode only).
+// replaced by it once every supported compiler has <expected> (g++ 12 offers it in C++23 mode
+// only).
 #pragma once
 
 #include <cstdlib>

@@ -1,6 +1,7 @@
 // The switches of the rules (DESIGN section 12). In the library that the daemon links they are
-// constants: no configuration can turn a rule off. The tests link a second build of the same sources,
-// with REPLD_RULE_SWITCHES, in which every rule can be turned off to show that a check notices.
+// constants: no configuration can turn a rule off. The tests link a second build of the same
+// sources, with REPLD_RULE_SWITCHES, in which every rule can be turned off to show that a check
+// notices.
 #pragma once
 
 #include <bitset>
@@ -47,9 +48,13 @@ using rule_set = std::bitset<static_cast<std::size_t>(rule::count_)>;
 #ifdef REPLD_RULE_SWITCHES
 // Per thread, because the simulator runs schedules in parallel.
 inline thread_local rule_set rules_off;
-[[nodiscard]] inline bool in_force(rule r) { return !rules_off.test(static_cast<std::size_t>(r)); }
+[[nodiscard]] inline bool in_force(rule r) {
+    return !rules_off.test(static_cast<std::size_t>(r));
+}
 #else
-[[nodiscard]] constexpr bool in_force(rule) { return true; }
+[[nodiscard]] constexpr bool in_force(rule) {
+    return true;
+}
 #endif
 
 }  // namespace repld

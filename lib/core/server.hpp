@@ -38,13 +38,14 @@ struct fence_server {
     boot_time deadline{};
     std::string why;
 };
-// Up as a standby with no upstream. A server that was rewound and has not been up since cannot start
-// alone: it streams from `upstream`, whose ballot is not below the promise (R18); 0: nobody may be named,
-// and such a server stays down.
+// Up as a standby with no upstream. A server that was rewound and has not been up since cannot
+// start alone: it streams from `upstream`, whose ballot is not below the promise (R18); 0: nobody
+// may be named, and such a server stays down.
 struct start_standby {
     node_id upstream = 0;
 };
-// The postmaster died under a lease that goes on: up again as the primary it was (on_crash = restart).
+// The postmaster died under a lease that goes on: up again as the primary it was (on_crash =
+// restart).
 struct restart_server {
     boot_time deadline{};
 };

@@ -14,9 +14,10 @@ namespace {
 constexpr std::uint32_t million = 1'000'000;
 
 error bad_value(std::string_view key, std::string_view value, std::string expected) {
-    return {errc::configuration,
-            "invalid value for setting \"" + std::string(key) + "\": \"" + std::string(value) + "\"",
-            "Expected " + std::move(expected) + "."};
+    return {
+        errc::configuration,
+        "invalid value for setting \"" + std::string(key) + "\": \"" + std::string(value) + "\"",
+        "Expected " + std::move(expected) + "."};
 }
 
 std::string format_percent(std::uint32_t ppm) {
@@ -35,7 +36,8 @@ std::optional<std::uint32_t> parse_percent(std::string_view text) {
     const auto dot = text.find('.');
     const std::string_view whole_text = text.substr(0, dot);
     std::uint32_t whole = 0;
-    auto [end, ec] = std::from_chars(whole_text.data(), whole_text.data() + whole_text.size(), whole);
+    auto [end, ec] =
+        std::from_chars(whole_text.data(), whole_text.data() + whole_text.size(), whole);
     if (ec != std::errc{} || end != whole_text.data() + whole_text.size() || whole > 100)
         return std::nullopt;
     std::uint32_t ppm = whole * 10000;
@@ -58,7 +60,8 @@ std::optional<bool> parse_bool(std::string_view text) {
     return std::nullopt;
 }
 
-// One key: how it is shown and how it is read. `read` changes the settings or says what it expected.
+// One key: how it is shown and how it is read. `read` changes the settings or says what it
+// expected.
 struct key_entry {
     const char* key;
     const char* meaning;
@@ -121,18 +124,22 @@ std::optional<std::string> read_margin(cluster_settings& s, std::string_view tex
         return std::nullopt;
     }
     const auto margin = parse_duration(text);
-    if (!margin || *margin > s.lease_duration) return "a share of the lease such as 20%, or a duration within it";
+    if (!margin || *margin > s.lease_duration)
+        return "a share of the lease such as 20%, or a duration within it";
     s.demote_margin_ppm =
         static_cast<std::uint32_t>(margin->count() / (s.lease_duration.count() / million));
     return std::nullopt;
 }
 
-std::string on_off(bool value) { return value ? "on" : "off"; }
+std::string on_off(bool value) {
+    return value ? "on" : "off";
+}
 
-const std::vector<key_entry>& keys() {
-    using S = const cluster_settings&;
-    using R = std::optional<std::string>;
-    static const std::vector<key_entry> table = {
+using S = const cluster_settings&;
+using R = std::optional<std::string>;
+
+std::vector<key_entry> failover_keys() {
+    return {
         {"lease_duration", "how long a promise lasts",
          [](S s) { return format_duration(s.lease_duration); },
          duration_key(&cluster_settings::lease_duration)},
@@ -150,11 +157,16 @@ const std::vector<key_entry>& keys() {
         {"demote_margin", "part of the lease that is kept for stopping PostgreSQL before it ends",
          [](S s) { return format_percent(s.demote_margin_ppm); }, read_margin},
         {"failover", "automatic, or manual: everything but the promotion",
-         [](S s) { return std::string(s.failover == failover_mode::automatic ? "automatic" : "manual"); },
+         [](S s) {
+             return std::string(s.failover == failover_mode::automatic ? "automatic" : "manual");
+         },
          [](cluster_settings& s, std::string_view t) -> R {
-             if (t == "automatic") s.failover = failover_mode::automatic;
-             else if (t == "manual") s.failover = failover_mode::manual;
-             else return "automatic or manual";
+             if (t == "automatic")
+                 s.failover = failover_mode::automatic;
+             else if (t == "manual")
+                 s.failover = failover_mode::manual;
+             else
+                 return "automatic or manual";
              return std::nullopt;
          }},
         {"failover_limit", "automatic failovers in a window; then the next one waits",
@@ -165,15 +177,26 @@ const std::vector<key_entry>& keys() {
          },
          read_limit},
         {"on_crash", "what the death of the postmaster alone means: promote or restart",
-         [](S s) { return std::string(s.on_crash == crash_policy::promote ? "promote" : "restart"); },
+         [](S s) {
+             return std::string(s.on_crash == crash_policy::promote ? "promote" : "restart");
+         },
          [](cluster_settings& s, std::string_view t) -> R {
-             if (t == "promote") s.on_crash = crash_policy::promote;
-             else if (t == "restart") s.on_crash = crash_policy::restart;
-             else return "promote or restart";
+             if (t == "promote")
+                 s.on_crash = crash_policy::promote;
+             else if (t == "restart")
+                 s.on_crash = crash_policy::restart;
+             else
+                 return "promote or restart";
              return std::nullopt;
          }},
         {"max_lag", "a standby further behind is not promoted automatically",
-         [](S s) { return format_size(s.max_lag_bytes); }, size_key(&cluster_settings::max_lag_bytes)},
+         [](S s) { return format_size(s.max_lag_bytes); },
+         size_key(&cluster_settings::max_lag_bytes)},
+    };
+}
+
+std::vector<key_entry> replication_keys() {
+    return {
         {"synchronous", "standbys that must confirm a commit; 0: asynchronous",
          [](S s) { return std::to_string(s.synchronous); },
          [](cluster_settings& s, std::string_view t) -> R {
@@ -201,10 +224,14 @@ const std::vector<key_entry>& keys() {
              return std::string();
          },
          [](cluster_settings& s, std::string_view t) -> R {
-             if (t == "follow") s.rejoin = rejoin_policy::follow;
-             else if (t == "rewind") s.rejoin = rejoin_policy::rewind;
-             else if (t == "clone") s.rejoin = rejoin_policy::clone;
-             else return "follow, rewind or clone";
+             if (t == "follow")
+                 s.rejoin = rejoin_policy::follow;
+             else if (t == "rewind")
+                 s.rejoin = rejoin_policy::rewind;
+             else if (t == "clone")
+                 s.rejoin = rejoin_policy::clone;
+             else
+                 return "follow, rewind or clone";
              return std::nullopt;
          }},
         {"slot_retention", "WAL kept for a member that is away; then it must be cloned",
@@ -212,9 +239,18 @@ const std::vector<key_entry>& keys() {
          size_key(&cluster_settings::slot_retention_bytes)},
         {"history", "keep rows in monitoring_history", [](S s) { return on_off(s.history); },
          bool_key(&cluster_settings::history)},
-        {"history_retention", "for how long", [](S s) { return format_duration(s.history_retention); },
+        {"history_retention", "for how long",
+         [](S s) { return format_duration(s.history_retention); },
          duration_key(&cluster_settings::history_retention)},
     };
+}
+
+const std::vector<key_entry>& keys() {
+    static const std::vector<key_entry> table = [] {
+        auto all = failover_keys();
+        for (auto& entry : replication_keys()) all.push_back(std::move(entry));
+        return all;
+    }();
     return table;
 }
 
@@ -227,7 +263,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
         row[0] = i;
         for (std::size_t j = 1; j <= b.size(); ++j) {
             const std::size_t above = row[j];
-            row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+            row[j] =
+                std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U)});
             diagonal = above;
         }
     }
@@ -275,7 +312,8 @@ result<void> check_relations(const cluster_settings& s) {
     const auto refuse = [](std::string text, std::string detail) -> result<void> {
         return error{errc::configuration, std::move(text), std::move(detail)};
     };
-    if (s.lease_duration < std::chrono::milliseconds(500) || s.lease_duration > std::chrono::hours(1))
+    if (s.lease_duration < std::chrono::milliseconds(500) ||
+        s.lease_duration > std::chrono::hours(1))
         return refuse("\"lease_duration\" must lie between 500ms and 1h",
                       "It is " + format_duration(s.lease_duration) + ".");
     if (s.heartbeat_interval < std::chrono::milliseconds(20))
@@ -289,13 +327,16 @@ result<void> check_relations(const cluster_settings& s) {
         return refuse("\"demote_margin\" must be at least 100ms",
                       "It is " + format_percent(s.demote_margin_ppm) + " of " +
                           format_duration(s.lease_duration) + ".");
-    // Two rounds must fit between the sending of one round and the stop, or one late answer demotes.
+    // Two rounds must fit between the sending of one round and the stop, or one late answer
+    // demotes.
     if (s.usable(s.lease_duration) - s.demote_margin() < 2 * s.heartbeat_interval)
-        return refuse("\"lease_duration\" leaves no room for two heartbeats before the demote margin",
-                      "Lease " + format_duration(s.lease_duration) + ", demote margin " +
-                          format_duration(s.demote_margin()) + ", heartbeat " +
-                          format_duration(s.heartbeat_interval) + ".");
-    // Accepting the setting without carrying it out would be a promise of durability that is not kept.
+        return refuse(
+            "\"lease_duration\" leaves no room for two heartbeats before the demote margin",
+            "Lease " + format_duration(s.lease_duration) + ", demote margin " +
+                format_duration(s.demote_margin()) + ", heartbeat " +
+                format_duration(s.heartbeat_interval) + ".");
+    // Accepting the setting without carrying it out would be a promise of durability that is not
+    // kept.
     if (s.synchronous != 0 || s.strict)
         return refuse("synchronous mode is not available in this version",
                       "\"synchronous\" must be 0 and \"strict\" off.");

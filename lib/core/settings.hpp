@@ -67,8 +67,8 @@ struct setting_row {
 [[nodiscard]] result<cluster_settings> with_setting(cluster_settings settings, std::string_view key,
                                                     std::string_view value);
 
-// The relations between the timings; checked at every change because each of them alone can be valid
-// while together they cannot keep a lease.
+// The relations between the timings; checked at every change because each of them alone can be
+// valid while together they cannot keep a lease.
 [[nodiscard]] result<void> check_relations(const cluster_settings& settings);
 
 }  // namespace repld

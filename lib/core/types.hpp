@@ -41,8 +41,8 @@ struct wal_position {
     auto operator<=>(const wal_position&) const = default;
 };
 
-[[nodiscard]] std::string to_string(const ballot& b);   // "7.2": term 7 of node 2
-[[nodiscard]] std::string to_string(lsn position);      // "0/3000148"
+[[nodiscard]] std::string to_string(const ballot& b);        // "7.2": term 7 of node 2
+[[nodiscard]] std::string to_string(lsn position);           // "0/3000148"
 [[nodiscard]] std::string to_string(const wal_position& p);  // "0/3000148 on timeline 1"
 // Two hexadecimal numbers of at most 8 digits around a slash; nothing else.
 [[nodiscard]] std::optional<lsn> parse_lsn(std::string_view text);

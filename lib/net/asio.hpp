@@ -1,4 +1,5 @@
-// The only header that includes Boost.Asio. <utility> comes first: 1.81 uses std::exchange without it.
+// The only header that includes Boost.Asio. <utility> comes first: 1.81 uses std::exchange without
+// it.
 #pragma once
 
 #include <utility>

@@ -44,13 +44,15 @@ task<result<void>> local_server::fence(boot_time deadline, std::string why) {
     const bool orderly = alive && alive->has_value() && time > duration::zero();
     bool ended = false;
     if (orderly) {
-        // A fast stop ends in a checkpoint, which would recycle the WAL before the fork that a rewind
-        // of this server needs. The checkpointer reads the setting before it shuts down. Without it
-        // (a full disk) the rewind may have to be a clone.
+        // A fast stop ends in a checkpoint, which would recycle the WAL before the fork that a
+        // rewind of this server needs. The checkpointer reads the setting before it shuts down.
+        // Without it (a full disk) the rewind may have to be a clone.
         std::function<result<void>()> keep = [directory] { return keep_wal(directory); };
         auto kept = co_await held->disk.run(std::move(keep), std::max<duration>(time / 10, 50ms));
-        if (kept) static_cast<void>(signal_postmaster(held->executor, directory, SIGHUP).has_value());
-        else held->note(note_level::warning, kept.error().message);
+        if (kept)
+            static_cast<void>(signal_postmaster(held->executor, directory, SIGHUP).has_value());
+        else
+            held->note(note_level::warning, kept.error().message);
         static_cast<void>(signal_postmaster(held->executor, directory, SIGINT).has_value());
         ended = co_await wait_for_end(directory, begun + time * 2 / 5);
         if (!ended) {

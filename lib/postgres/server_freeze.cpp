@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 // goes on acknowledging.
 constexpr duration patience = 20ms;
 constexpr duration look_again = 1ms;
+constexpr duration settle = 4ms;
 constexpr duration signal_again = 50ms;
 
 struct living_process {
@@ -52,8 +53,10 @@ task<result<void>> wait_until_gone(asio::any_io_executor executor, pid_t postmas
         auto walreceiver = find_walreceiver(postmaster);
         if (!walreceiver) co_return std::move(walreceiver).error();
         if (!walreceiver->has_value()) {
-            // Twice: between two walreceivers there is a moment with none.
+            // Twice, and some milliseconds apart: between two walreceivers there is a moment with
+            // none, and the startup process learns of the reload a moment after the postmaster.
             if (++absent == 2) co_return result<void>{};
+            co_await pause_for(settle);
         } else {
             absent = 0;
             if (platform::boot_now() >= signal_at) {
@@ -89,7 +92,8 @@ task<result<wal_position>> local_server::freeze(duration limit) {
         co_return not_a_standby(seen);
     }
 
-    // A statement of ours that ran out of time goes on in its backend, and could set it again later.
+    // A statement of ours that ran out of time goes on in its backend, and could set it again
+    // later.
     for (;;) {
         auto abandoned = co_await held->statement_until(
             "SELECT count(pg_terminate_backend(pid)) AS number FROM pg_stat_activity"
@@ -98,7 +102,8 @@ task<result<wal_position>> local_server::freeze(duration limit) {
             deadline);
         if (!abandoned) co_return std::move(abandoned).error();
         if (abandoned->number(0, "number") == 0) break;
-        if (passed(deadline)) co_return time_is_up("freeze the standby", "An earlier ALTER SYSTEM does not end.");
+        if (passed(deadline))
+            co_return time_is_up("freeze the standby", "An earlier ALTER SYSTEM does not end.");
         co_await pause_for(look_again);
     }
 

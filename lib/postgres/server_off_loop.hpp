@@ -13,10 +13,10 @@
 
 namespace repld::postgres {
 
-// One thread, first in first out: what a fence writes and removes last must come after whatever the task
-// that it ended had asked for (a `promote` file written after the fence would promote a released server).
-// Work that nobody waits for any more is skipped when its turn comes. The destructor waits for work that
-// has begun: only a disk that hangs can make that long.
+// One thread, first in first out: what a fence writes and removes last must come after whatever the
+// task that it ended had asked for (a `promote` file written after the fence would promote a
+// released server). Work that nobody waits for any more is skipped when its turn comes. The
+// destructor waits for work that has begun: only a disk that hangs can make that long.
 class disk_worker {
 public:
     disk_worker() : pool_(1) {}
@@ -39,7 +39,8 @@ public:
         auto job = [shared, executor, count = pending_, held = std::move(work)]() mutable {
             if (shared->abandoned.load()) {
                 --*count;
-                asio::post(executor, [shared = std::move(shared)] {});  // its timer belongs to the loop
+                asio::post(executor,
+                           [shared = std::move(shared)] {});  // its timer belongs to the loop
                 return;
             }
             auto answer = std::make_shared<result<T>>(held());

@@ -29,7 +29,8 @@ struct bad_field {
 template <class T>
 [[nodiscard]] T number_field(const json& object, const char* key) {
     if constexpr (std::is_unsigned_v<T>)
-        return static_cast<T>(unsigned_value(field(object, key), key, std::numeric_limits<T>::max()));
+        return static_cast<T>(
+            unsigned_value(field(object, key), key, std::numeric_limits<T>::max()));
     else
         return static_cast<T>(signed_value(field(object, key), key, std::numeric_limits<T>::min(),
                                            std::numeric_limits<T>::max()));

@@ -12,44 +12,64 @@ json put(const prevote_request& m) {
     return {{"kind", "prevote_request"}, {"attempt", m.attempt}, {"position", encode(m.position)}};
 }
 json put(const prevote_answer& m) {
-    json body = {{"kind", "prevote_answer"}, {"attempt", m.attempt},
-                 {"would", m.would},         {"reason", m.reason},
-                 {"promised", encode(m.promised)}, {"could_lead", m.could_lead}};
+    json body = {
+        {"kind", "prevote_answer"}, {"attempt", m.attempt},           {"would", m.would},
+        {"reason", m.reason},       {"promised", encode(m.promised)}, {"could_lead", m.could_lead}};
     if (m.position) body["position"] = encode(*m.position);
     return body;
 }
 json put(const prepare& m) {
-    return {{"kind", "prepare"}, {"under", encode(m.under)}, {"attempt", m.attempt},
-            {"position", encode(m.position)}, {"token", m.token}};
+    return {{"kind", "prepare"},
+            {"under", encode(m.under)},
+            {"attempt", m.attempt},
+            {"position", encode(m.position)},
+            {"token", m.token}};
 }
 json put(const promise_answer& m) {
-    json body = {{"kind", "promise_answer"}, {"under", encode(m.under)}, {"attempt", m.attempt},
-                 {"promised", m.promised}, {"reason", m.reason},
-                 {"promised_to", encode(m.promised_to)}};
+    json body = {{"kind", "promise_answer"}, {"under", encode(m.under)},
+                 {"attempt", m.attempt},     {"promised", m.promised},
+                 {"reason", m.reason},       {"promised_to", encode(m.promised_to)}};
     if (m.accepted) body["accepted"] = encode(*m.accepted);
     if (m.position) body["position"] = encode(*m.position);
     return body;
 }
-json put(const leader_report& r) { return {{"writable", r.writable}, {"end", encode(r.end)}}; }
+json put(const leader_report& r) {
+    return {{"writable", r.writable}, {"end", encode(r.end)}};
+}
 json put(const accept& m) {
-    return {{"kind", "accept"}, {"under", encode(m.under)}, {"attempt", m.attempt},
-            {"round", m.round}, {"token", m.token}, {"value", encode(m.value)}, {"report", put(m.report)}};
+    return {{"kind", "accept"},       {"under", encode(m.under)}, {"attempt", m.attempt},
+            {"round", m.round},       {"token", m.token},         {"value", encode(m.value)},
+            {"report", put(m.report)}};
 }
 json put(const heartbeat& m) {
-    return {{"kind", "heartbeat"}, {"under", encode(m.under)}, {"attempt", m.attempt},
-            {"round", m.round}, {"token", m.token}, {"version", m.version}, {"report", put(m.report)}};
+    return {{"kind", "heartbeat"},    {"under", encode(m.under)}, {"attempt", m.attempt},
+            {"round", m.round},       {"token", m.token},         {"version", m.version},
+            {"report", put(m.report)}};
 }
 json put(const grant_answer& m) {
-    return {{"kind", "grant_answer"}, {"under", encode(m.under)}, {"round", m.round},
-            {"granted", m.granted}, {"reason", m.reason}, {"figure_ns", m.figure.count()},
-            {"promised_to", encode(m.promised_to)}, {"accepted_under", encode(m.accepted_under)},
-            {"version", m.version}, {"accepted_leader", m.accepted_leader}};
+    return {{"kind", "grant_answer"},
+            {"under", encode(m.under)},
+            {"round", m.round},
+            {"granted", m.granted},
+            {"reason", m.reason},
+            {"figure_ns", m.figure.count()},
+            {"promised_to", encode(m.promised_to)},
+            {"accepted_under", encode(m.accepted_under)},
+            {"version", m.version},
+            {"accepted_leader", m.accepted_leader}};
 }
-json put(const release& m) { return {{"kind", "release"}, {"closed", encode(m.closed)}}; }
-json put(const readmit_request& m) { return {{"kind", "readmit_request"}, {"attempt", m.attempt}}; }
+json put(const release& m) {
+    return {{"kind", "release"}, {"closed", encode(m.closed)}};
+}
+json put(const readmit_request& m) {
+    return {{"kind", "readmit_request"}, {"attempt", m.attempt}};
+}
 json put(const readmit_answer& m) {
-    return {{"kind", "readmit_answer"}, {"attempt", m.attempt}, {"boot", m.boot},
-            {"generation", m.generation}, {"promised", encode(m.promised)},
+    return {{"kind", "readmit_answer"},
+            {"attempt", m.attempt},
+            {"boot", m.boot},
+            {"generation", m.generation},
+            {"promised", encode(m.promised)},
             {"longest_lease_ns", m.longest_lease.count()}};
 }
 
@@ -66,9 +86,12 @@ std::optional<wal_position> get_position(const json& b) {
 message get(const json& b) {
     const std::string kind = text_field(b, "kind");
     if (kind == "heartbeat")
-        return heartbeat{read_ballot(b, "under"), number_field<nonce>(b, "attempt"),
-                         number_field<round_number>(b, "round"), number_field<nonce>(b, "token"),
-                         number_field<version_number>(b, "version"), get_report(b)};
+        return heartbeat{read_ballot(b, "under"),
+                         number_field<nonce>(b, "attempt"),
+                         number_field<round_number>(b, "round"),
+                         number_field<nonce>(b, "token"),
+                         number_field<version_number>(b, "version"),
+                         get_report(b)};
     if (kind == "grant_answer") {
         grant_answer m;
         m.under = read_ballot(b, "under");
@@ -83,15 +106,18 @@ message get(const json& b) {
         return m;
     }
     if (kind == "accept")
-        return accept{read_ballot(b, "under"), number_field<nonce>(b, "attempt"),
-                      number_field<round_number>(b, "round"), number_field<nonce>(b, "token"),
-                      read_cluster_state(field(b, "value")), get_report(b)};
+        return accept{read_ballot(b, "under"),
+                      number_field<nonce>(b, "attempt"),
+                      number_field<round_number>(b, "round"),
+                      number_field<nonce>(b, "token"),
+                      read_cluster_state(field(b, "value")),
+                      get_report(b)};
     if (kind == "prevote_request")
         return prevote_request{number_field<nonce>(b, "attempt"), read_position(b, "position")};
     if (kind == "prevote_answer")
-        return prevote_answer{number_field<nonce>(b, "attempt"), bool_field(b, "would"),
-                              text_field(b, "reason"), read_ballot(b, "promised"), get_position(b),
-                              bool_field(b, "could_lead")};
+        return prevote_answer{
+            number_field<nonce>(b, "attempt"), bool_field(b, "would"), text_field(b, "reason"),
+            read_ballot(b, "promised"),        get_position(b),        bool_field(b, "could_lead")};
     if (kind == "prepare")
         return prepare{read_ballot(b, "under"), number_field<nonce>(b, "attempt"),
                        read_position(b, "position"), number_field<nonce>(b, "token")};
@@ -109,9 +135,10 @@ message get(const json& b) {
     if (kind == "release") return release{read_ballot(b, "closed")};
     if (kind == "readmit_request") return readmit_request{number_field<nonce>(b, "attempt")};
     if (kind == "readmit_answer")
-        return readmit_answer{number_field<nonce>(b, "attempt"), number_field<std::uint64_t>(b, "boot"),
-                              number_field<std::uint64_t>(b, "generation"), read_ballot(b, "promised"),
-                              duration(signed_value(field(b, "longest_lease_ns"), "longest_lease_ns", 0, INT64_MAX))};
+        return readmit_answer{
+            number_field<nonce>(b, "attempt"), number_field<std::uint64_t>(b, "boot"),
+            number_field<std::uint64_t>(b, "generation"), read_ballot(b, "promised"),
+            duration(signed_value(field(b, "longest_lease_ns"), "longest_lease_ns", 0, INT64_MAX))};
     throw bad_field{"field \"kind\" names no known message"};
 }
 
@@ -119,10 +146,13 @@ message get(const json& b) {
 
 json encode(const envelope& from, const message& body) {
     json out = std::visit([](const auto& m) { return put(m); }, body);
-    out["from"] = {{"id", from.from},           {"cluster", from.cluster},
+    out["from"] = {{"id", from.from},
+                   {"cluster", from.cluster},
                    {"system_identifier", from.system_identifier},
-                   {"identity", from.identity}, {"boot", from.boot},
-                   {"generation", from.generation}, {"remembers", from.remembers}};
+                   {"identity", from.identity},
+                   {"boot", from.boot},
+                   {"generation", from.generation},
+                   {"remembers", from.remembers}};
     return out;
 }
 

@@ -1,5 +1,5 @@
-// The register's messages as JSON, with the envelope that travels with each (R24). What is not known
-// or not whole is refused as a whole: a message that is half understood could be half obeyed.
+// The register's messages as JSON, with the envelope that travels with each (R24). What is not
+// known or not whole is refused as a whole: a message that is half understood could be half obeyed.
 #pragma once
 
 #include <nlohmann/json.hpp>

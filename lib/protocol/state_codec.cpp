@@ -30,9 +30,12 @@ member read_member(const json& body) {
     m.machine_id = text_field(body, "machine_id");
     m.name = text_field(body, "name");
     const std::string role = text_field(body, "role");
-    if (role == "data") m.role = node_role::data;
-    else if (role == "witness") m.role = node_role::witness;
-    else throw bad_field{"field \"role\" is neither data nor witness"};
+    if (role == "data")
+        m.role = node_role::data;
+    else if (role == "witness")
+        m.role = node_role::witness;
+    else
+        throw bad_field{"field \"role\" is neither data nor witness"};
     m.address = text_field(body, "address");
     m.conninfo = text_field(body, "conninfo");
     m.location = text_field(body, "location");
@@ -55,9 +58,13 @@ cluster_settings read_settings(const json& body) {
 
 }  // namespace
 
-json encode(const ballot& b) { return json::array({b.term, b.node}); }
+json encode(const ballot& b) {
+    return json::array({b.term, b.node});
+}
 
-json encode(const wal_position& p) { return json::array({p.timeline, p.end.value}); }
+json encode(const wal_position& p) {
+    return json::array({p.timeline, p.end.value});
+}
 
 ballot read_ballot(const json& object, const char* key) {
     const json& pair = array_field(object, key, 2);
@@ -96,14 +103,10 @@ json encode(const cluster_state& state) {
                              {"parent", t.parent},
                              {"fork", t.fork.value},
                              {"by", encode(t.by)}});
-    json body = {{"cluster", state.cluster},
-                 {"system_identifier", state.system_identifier},
-                 {"version", state.version},
-                 {"leader", state.leader},
-                 {"members", std::move(members)},
-                 {"voters", encode_voters(state.voters)},
-                 {"settings", std::move(settings)},
-                 {"timelines", std::move(timelines)},
+    json body = {{"cluster", state.cluster},        {"system_identifier", state.system_identifier},
+                 {"version", state.version},        {"leader", state.leader},
+                 {"members", std::move(members)},   {"voters", encode_voters(state.voters)},
+                 {"settings", std::move(settings)}, {"timelines", std::move(timelines)},
                  {"paused", state.paused}};
     if (state.next_voters) body["next_voters"] = encode_voters(*state.next_voters);
     return body;
@@ -115,14 +118,15 @@ cluster_state read_cluster_state(const json& body) {
     state.system_identifier = number_field<std::uint64_t>(body, "system_identifier");
     state.version = number_field<version_number>(body, "version");
     state.leader = number_field<node_id>(body, "leader");
-    for (const json& m : array_field(body, "members", members_max)) state.members.push_back(read_member(m));
+    for (const json& m : array_field(body, "members", members_max))
+        state.members.push_back(read_member(m));
     state.voters = read_voters(body, "voters");
     if (body.contains("next_voters")) state.next_voters = read_voters(body, "next_voters");
     state.settings = read_settings(field(body, "settings"));
     for (const json& t : array_field(body, "timelines", timelines_max))
-        state.timelines.push_back({number_field<timeline_id>(t, "timeline"),
-                                   number_field<timeline_id>(t, "parent"),
-                                   lsn{number_field<std::uint64_t>(t, "fork")}, read_ballot(t, "by")});
+        state.timelines.push_back(
+            {number_field<timeline_id>(t, "timeline"), number_field<timeline_id>(t, "parent"),
+             lsn{number_field<std::uint64_t>(t, "fork")}, read_ballot(t, "by")});
     state.paused = bool_field(body, "paused");
     return state;
 }
@@ -197,16 +201,17 @@ result<durable_state> decode_durable(const std::string& text) {
         const json& promise = field(body, "promise");
         s.promise = {read_ballot(promise, "to"), number_field<nonce>(promise, "attempt")};
         s.floor = read_ballot(body, "floor");
-        s.grant_max = duration(signed_value(field(body, "grant_max_ns"), "grant_max_ns", 0, INT64_MAX));
+        s.grant_max =
+            duration(signed_value(field(body, "grant_max_ns"), "grant_max_ns", 0, INT64_MAX));
         for (const json& pair : array_field(body, "closed", 100000)) {
             const ballot b = read_ballot(json{{"closed", pair}}, "closed");
             s.closed[b.node] = b.term;
         }
         s.void_in_s = bool_field(body, "void_in_s");
         for (const json& p : array_field(body, "peers", 100000))
-            s.peers[number_field<node_id>(p, "id")] = {number_field<nonce>(p, "identity"),
-                                                       number_field<std::uint64_t>(p, "boot"),
-                                                       number_field<std::uint64_t>(p, "generation")};
+            s.peers[number_field<node_id>(p, "id")] = {
+                number_field<nonce>(p, "identity"), number_field<std::uint64_t>(p, "boot"),
+                number_field<std::uint64_t>(p, "generation")};
         if (body.contains("accepted")) s.accepted = read_accepted(field(body, "accepted"));
         return s;
     } catch (const bad_field& bad) {

@@ -1,6 +1,7 @@
 // The cluster state and the durable state as JSON: the first travels in messages and answers, the
-// second is the payload of the register file. Settings are written as in `cluster settings`, so that a
-// file can be read by a person. Encoding and decoding are inverse; README.md lists the fields.
+// second is the payload of the register file. Settings are written as in `cluster settings`, so
+// that a file can be read by a person. Encoding and decoding are inverse; README.md lists the
+// fields.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -24,8 +24,8 @@ constexpr std::size_t events_per_statement = 200;
 constexpr const char* write_nodes = R"sql(
 INSERT INTO repld.nodes AS t (node_id, node_name, role, active, voter, location, priority,
                               upstream_node_id, address, conninfo, slot_name)
-SELECT r.node_id, r.node_name, r.role, r.active, r.voter, r.location, r.priority, r.upstream_node_id,
-       r.address, r.conninfo, r.slot_name
+SELECT r.node_id, r.node_name, r.role, r.active, r.voter, r.location, r.priority,
+       r.upstream_node_id, r.address, r.conninfo, r.slot_name
 FROM pg_catalog.jsonb_to_recordset($1::pg_catalog.jsonb) AS r(
      node_id integer, node_name text, role text, active boolean, voter boolean, location text,
      priority integer, upstream_node_id integer, address text, conninfo text, slot_name text)

@@ -67,7 +67,8 @@ TEST_CASE("R6: a smaller lease counts for new grants, and a cut leader breaks no
     }
 }
 
-TEST_CASE("R8: a leader that prepared again counts the answers of its new ballot, not the lease before") {
+TEST_CASE(
+    "R8: a leader that prepared again counts the answers of its new ballot, not the lease before") {
     const auto violated = [] {
         world w({3, 2, {}, 1});
         w.create_and_join_all();

@@ -32,9 +32,10 @@ TEST_CASE("a token serves one installation, which may try again") {
 }
 
 TEST_CASE("what is no token is refused") {
-    for (const char* bad : {"", "x", "1a2b3c4d", "1a2b3c4d-", "1a2b3c4d-0123456789abcdef0123456789abcde",
-                            "1a2b3c4d-0123456789abcdef0123456789abcdeg", "1a2b3c4d+0123456789abcdef0123456789abcdef",
-                            "1a2b3c4d-0123456789ABCDEF0123456789ABCDEF"}) {
+    for (const char* bad :
+         {"", "x", "1a2b3c4d", "1a2b3c4d-", "1a2b3c4d-0123456789abcdef0123456789abcde",
+          "1a2b3c4d-0123456789abcdef0123456789abcdeg", "1a2b3c4d+0123456789abcdef0123456789abcdef",
+          "1a2b3c4d-0123456789ABCDEF0123456789ABCDEF"}) {
         const auto key = psk_of_token(bad);
         CHECK_FALSE(key.has_value());
     }
@@ -42,7 +43,8 @@ TEST_CASE("what is no token is refused") {
 
 TEST_CASE("open tokens are bounded, and expired ones make room") {
     join_tokens tokens;
-    for (std::size_t i = 0; i < join_tokens_max; ++i) REQUIRE(tokens.make(60s, boot_time{}).has_value());
+    for (std::size_t i = 0; i < join_tokens_max; ++i)
+        REQUIRE(tokens.make(60s, boot_time{}).has_value());
     CHECK_FALSE(tokens.make(60s, boot_time{}).has_value());
     CHECK(tokens.make(60s, boot_time{61s}).has_value());
 }

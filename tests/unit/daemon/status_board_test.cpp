@@ -12,9 +12,10 @@ cluster_state three() {
     s.cluster = "main";
     s.version = 4;
     s.leader = 1;
-    s.members = {{1, 11, "m", "n1", node_role::data, "10.0.0.1:7432", "host=10.0.0.1", "default", 100},
-                 {2, 22, "m", "n2", node_role::data, "10.0.0.2:7432", "host=10.0.0.2", "default", 50},
-                 {9, 99, "m", "w", node_role::witness, "10.0.0.9:7432", "", "default", 100}};
+    s.members = {
+        {1, 11, "m", "n1", node_role::data, "10.0.0.1:7432", "host=10.0.0.1", "default", 100},
+        {2, 22, "m", "n2", node_role::data, "10.0.0.2:7432", "host=10.0.0.2", "default", 50},
+        {9, 99, "m", "w", node_role::witness, "10.0.0.9:7432", "", "default", 100}};
     s.voters = {1, 2, 9};
     return s;
 }
@@ -76,9 +77,9 @@ TEST_CASE("a whole cluster is shown as the contract says, without problems") {
     CHECK(n1["upstream"].is_null());
     CHECK(n1["receive_lsn"] == "0/3000148");
     const auto& n2 = b["nodes"][1];
-    for (const char* key : {"id", "name", "role", "state", "reachable", "upstream", "timeline", "receive_lsn",
-                            "replay_lsn", "lag_bytes", "lag_seconds", "location", "priority", "voter",
-                            "last_seen_seconds", "conninfo"})
+    for (const char* key : {"id", "name", "role", "state", "reachable", "upstream", "timeline",
+                            "receive_lsn", "replay_lsn", "lag_bytes", "lag_seconds", "location",
+                            "priority", "voter", "last_seen_seconds", "conninfo"})
         CHECK(n2.contains(key));
     CHECK(n2["upstream"] == "n1");
     CHECK(n2["lag_bytes"] == 256);
@@ -115,7 +116,8 @@ TEST_CASE("a standby that does not stream is a problem, a spare is not") {
     n2.reason = "cannot rejoin: because";
     board.put(n2, boot_time{10s});
     cluster_state s = three();
-    CHECK(board.show(s, leading(), 1, boot_time{10s}).body["warnings"].dump().find("because") != std::string::npos);
+    CHECK(board.show(s, leading(), 1, boot_time{10s}).body["warnings"].dump().find("because") !=
+          std::string::npos);
     s.voters = {1};
     const auto shown = healthy(boot_time{10s}).show(s, leading(), 1, boot_time{10s});
     CHECK_FALSE(shown.problems);

@@ -72,7 +72,8 @@ void round_trip(const M& m) {
 
 TEST_CASE("the cluster state comes back as it was") {
     const auto state = sample_state();
-    const auto back = protocol::decode_cluster_state(nlohmann::json::parse(protocol::encode(state).dump()));
+    const auto back =
+        protocol::decode_cluster_state(nlohmann::json::parse(protocol::encode(state).dump()));
     REQUIRE(back.has_value());
     CHECK(*back == state);
 }
@@ -114,7 +115,12 @@ TEST_CASE("every message comes back as it was") {
     round_trip(prevote_request{1, {2, lsn{3}}});
     round_trip(prevote_answer{1, true, "because", {3, 4}, wal_position{5, lsn{6}}, true});
     round_trip(prepare{{1, 2}, 3, {4, lsn{5}}, 6});
-    round_trip(promise_answer{{1, 2}, 3, true, "r", {4, 5}, accepted_value{{1, 2}, sample_state()},
+    round_trip(promise_answer{{1, 2},
+                              3,
+                              true,
+                              "r",
+                              {4, 5},
+                              accepted_value{{1, 2}, sample_state()},
                               wal_position{6, lsn{7}}});
     round_trip(accept{{1, 2}, 3, 4, 5, sample_state(), {true, {1, lsn{2}}}});
     round_trip(heartbeat{{1, 2}, 3, 4, 5, 6, {false, {}}});

@@ -90,8 +90,8 @@ task<void> rows_arrive(const testing::test_server& server) {
     const auto first = co_await writer.write(1, now, limit);
     if (!first) FAIL(to_string(first.error()));
     CHECK(writer.waiting_events() == 0);
-    CHECK(co_await sql->ask("SELECT string_agg(node_name, ',' ORDER BY node_id) FROM repld.nodes") ==
-          "n1,n2,n3");
+    CHECK(co_await sql->ask(
+              "SELECT string_agg(node_name, ',' ORDER BY node_id) FROM repld.nodes") == "n1,n2,n3");
     CHECK(co_await sql->ask("SELECT count(*) FROM repld.nodes WHERE conninfo LIKE '%geheim%'") ==
           "0");
     CHECK(co_await sql->ask("SELECT now() - last_seen BETWEEN '0' AND '10s' FROM repld.status "
