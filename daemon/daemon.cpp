@@ -1,6 +1,7 @@
 #include "daemon.hpp"
 
 #include "config/endpoint.hpp"
+#include "config/server_files.hpp"
 #include "net/spawn.hpp"
 #include "platform/boottime.hpp"
 #include "platform/files.hpp"
@@ -142,11 +143,7 @@ node_daemon::node_daemon(asio::io_context& loop, daemon_start start, logging::lo
     context.log = &log_;
     server_.emplace(loop.get_executor(), server_settings_of(config_, log_),
                     config_.postgres->conninfo, std::move(context));
-    schema::writer_options writer;
-    writer.conninfo = metadata_conninfo();
-    if (const auto own = postgres::conninfo::parse(config_.postgres->conninfo))
-        writer.reader_role = own->get("user").value_or("");
-    metadata_ = std::make_unique<schema::metadata_writer>(std::move(writer));
+    make_metadata_writer();
 }
 
 result<void> node_daemon::start() {
@@ -203,8 +200,9 @@ void node_daemon::reload(const result<config::host_config>& fresh) {
     std::string later;
     for (std::size_t i = 0; i < std::min(before.size(), after.size()); ++i)
         if (before[i].value != after[i].value) later += (later.empty() ? "" : ", ") + after[i].key;
-    log_.info(later.empty() ? "configuration reloaded"
-                            : "configuration reloaded; takes effect at the next start: " + later);
+    log_.log(later.empty() ? logging::level::info : logging::level::warning,
+             later.empty() ? "configuration reloaded"
+                           : "configuration reloaded; takes effect at the next start: " + later);
 }
 
 // --- the core's effects -------------------------------------------------------------------------
@@ -404,12 +402,19 @@ node_id node_daemon::whose_server(const std::string& primary_conninfo) const {
     return UINT32_MAX;
 }
 
+std::string node_daemon::local_conninfo() const {
+    if (!config_.postgres->local_conninfo.empty()) return config_.postgres->local_conninfo;
+    // Asked anew each time: the server may have been cloned, or started elsewhere, since.
+    const auto found = config::find_local_conninfo(config_.postgres->data_directory);
+    return found ? *found : std::string();
+}
+
 std::string node_daemon::metadata_conninfo() const {
     // The local superuser's way in, but into the metadata database that the remote conninfo names.
     std::string database = "repld";
     if (const auto own = postgres::conninfo::parse(config_.postgres->conninfo))
         database = own->get("dbname").value_or(database);
-    auto local = postgres::conninfo::parse(config_.postgres->local_conninfo);
+    auto local = postgres::conninfo::parse(local_conninfo());
     if (!local) return "dbname=" + database;
     local->set("dbname", database);
     return local->to_string();

@@ -78,9 +78,11 @@ private:
     // A server's own conninfo as this node uses it to stream from it.
     [[nodiscard]] std::string streaming_conninfo(const std::string& theirs) const;
     [[nodiscard]] node_id whose_server(const std::string& primary_conninfo) const;
+    [[nodiscard]] std::string local_conninfo() const;
     [[nodiscard]] std::string metadata_conninfo() const;
 
     // daemon_loops.cpp
+    void make_metadata_writer();
     task<void> periodic();
     task<void> metadata_loop();
     task<void> upstream_loop();
@@ -99,6 +101,7 @@ private:
     task<json> handle(json request, net::request_origin origin, net::progress_sink progress);
     task<json> dispatch(std::string command, json args, net::request_origin origin,
                         net::progress_sink progress);
+    [[nodiscard]] error not_in_a_cluster() const;
     task<json> on_leader(std::string command, json args);
     task<json> api_settings(json args);
     task<json> api_token(json args);
@@ -136,6 +139,7 @@ private:
     status_board board_;
     join_tokens tokens_;
     std::unique_ptr<schema::metadata_writer> metadata_;
+    std::string metadata_through_;          // the conninfo it was made with
     std::deque<schema::event_row> events_;  // until a leader takes them
     std::deque<std::pair<boot_time, std::string>> decisions_;
     asio::steady_timer status_timer_;

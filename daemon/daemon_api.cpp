@@ -91,9 +91,7 @@ task<json> node_daemon::dispatch(std::string command, json args, net::request_or
         co_return co_await api_join(std::move(args), node_role::data, std::move(progress));
     if (command == "witness join")
         co_return co_await api_join(std::move(args), node_role::witness, std::move(progress));
-    if (state() == nullptr)
-        co_return refuse({errc::refused, "this node is not in a cluster yet", "",
-                          "Run \"replctl cluster create\" or \"replctl node join\" first."});
+    if (state() == nullptr) co_return refuse(not_in_a_cluster());
     // Reading is answered from here; changes are the leader's.
     if (command == "cluster settings" && args.value("value", json()).is_null())
         co_return co_await api_settings(std::move(args));
@@ -170,10 +168,15 @@ task<json> node_daemon::api_settings(json args) {
                       {"settings", json::array({json{{"key", key}, {"value", new_text}}})}});
 }
 
+error node_daemon::not_in_a_cluster() const {
+    return {errc::refused, "this node is not in a cluster yet", "",
+            server_ ? "Run \"replctl cluster create\" or \"replctl node join\" first."
+                    : "Run \"replctl witness join\" first."};
+}
+
 task<json> node_daemon::api_token(json args) {
     if (!core_.core().durable().in_cluster() || !secrets_.key())
-        co_return refuse({errc::refused, "this node is not in a cluster yet", "",
-                          "Run \"replctl cluster create\" first."});
+        co_return refuse(not_in_a_cluster());
     const auto lifetime = args.value("expires_seconds", token_seconds_default);
     if (lifetime < 1 || lifetime > token_seconds_max)
         co_return refuse({errc::usage, "a join token may live between 1s and 7d"});
@@ -186,6 +189,7 @@ task<json> node_daemon::api_token(json args) {
 }
 
 task<json> node_daemon::api_events(json args) {
+    if (!core_.core().durable().in_cluster()) co_return refuse(not_in_a_cluster());
     if (!server_) {
         // A witness has no database: any data node has the table.
         for (const auto& link : mesh_.links()) {

@@ -70,7 +70,7 @@ task<json> node_daemon::api_create(json args) {
     const auto own = postgres::conninfo::parse(config_.postgres->conninfo);
     if (!own) co_return refuse(own.error());
     schema::cluster_objects objects;
-    objects.local_conninfo = config_.postgres->local_conninfo;
+    objects.local_conninfo = local_conninfo();
     objects.role = own->get("user").value_or("repld");
     objects.database = own->get("dbname").value_or("repld");
     auto plan = co_await schema::plan_cluster_objects(objects, std::chrono::seconds(10));

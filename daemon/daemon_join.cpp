@@ -62,6 +62,11 @@ task<result<json>> node_daemon::ask_cluster(json request, const std::string& add
     }
     auto reply = co_await net::call_peer(loop_.get_executor(), at->host, at->port, std::move(key),
                                          own_hello(), std::move(request), limit, {});
+    if (!reply && token && reply.error().code == errc::refused)
+        co_return error{errc::refused, "the join token was not accepted by " + address,
+                        "It is wrong, has expired, or was made by another member: " +
+                            reply.error().message + ".",
+                        "Run \"replctl cluster token\" on that very member and use its address."};
     if (!reply) co_return reply.error();
     if (const auto it = reply->find("error"); it != reply->end()) {
         error e{errc::refused, it->value("message", "refused"), it->value("detail", ""),

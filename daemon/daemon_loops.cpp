@@ -3,6 +3,7 @@
 #include "daemon.hpp"
 #include "net/spawn.hpp"
 #include "platform/boottime.hpp"
+#include "postgres/conninfo.hpp"
 
 namespace repld {
 
@@ -20,11 +21,22 @@ task<void> node_daemon::periodic() {
     }
 }
 
+void node_daemon::make_metadata_writer() {
+    metadata_through_ = metadata_conninfo();
+    schema::writer_options writer;
+    writer.conninfo = metadata_through_;
+    if (const auto own = postgres::conninfo::parse(config_.postgres->conninfo))
+        writer.reader_role = own->get("user").value_or("");
+    metadata_ = std::make_unique<schema::metadata_writer>(std::move(writer));
+}
+
 task<void> node_daemon::metadata_loop() {
     while (!stopped_) {
         const auto& node = core_.core();
         const node_view v = node.view();
         if (leads() && v.writable && state() != nullptr) {
+            if (!metadata_error_.empty() && metadata_through_ != metadata_conninfo())
+                make_metadata_writer();
             while (!events_.empty()) {
                 metadata_->add_event(std::move(events_.front()));
                 events_.pop_front();

@@ -101,12 +101,8 @@ void node_daemon::publish_status() {
 json node_daemon::show_response() const {
     const cluster_state* s = state();
     if (s == nullptr) {
-        const bool member = core_.core().durable().in_cluster();
-        return refuse(
-            {errc::refused,
-             member ? "this node has not heard of the cluster's state yet"
-                    : "this node is not in a cluster yet",
-             "", member ? "" : "Run \"replctl cluster create\" or \"replctl node join\" first."});
+        if (!core_.core().durable().in_cluster()) return refuse(not_in_a_cluster());
+        return refuse({errc::refused, "this node has not heard of the cluster's state yet"});
     }
     status_board board = board_;
     board.put(own_status(), platform::boot_now());

@@ -47,9 +47,6 @@ result<config::host_config> load_config(const std::filesystem::path& file) {
             if (!found) return found.error();
             loaded->postgres->bin_directory = *found;
         }
-        if (loaded->postgres->local_conninfo.empty())
-            if (auto found = config::find_local_conninfo(loaded->postgres->data_directory))
-                loaded->postgres->local_conninfo = *found;
     }
     return loaded;
 }

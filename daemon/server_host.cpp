@@ -164,7 +164,14 @@ task<server_task_done> server_host::one(freeze_server) {
         std::function<result<void>()> empty = [directory] {
             return postgres::write_auto_settings(directory, {{"primary_conninfo", std::string()}});
         };
-        co_return outcome(co_await server_.on_disk(std::move(empty), std::chrono::seconds(2)));
+        const auto emptied = co_await server_.on_disk(std::move(empty), std::chrono::seconds(2));
+        if (!emptied) co_return failed(emptied.error());
+        // Somebody may have started it meanwhile, with the file as it was.
+        const auto still = co_await server_.observe(look_limit);
+        if (still.core.state == server_state::stopped)
+            co_return server_task_done{0, true, "", std::nullopt};
+        error why{errc::refused, "PostgreSQL was started meanwhile"};
+        co_return failed(why);
     }
     const auto position = co_await server_.freeze(std::chrono::seconds(2));
     if (!position) co_return failed(position.error());

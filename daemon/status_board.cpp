@@ -176,9 +176,9 @@ status_board::shown status_board::show(const cluster_state& state, const node_vi
     }
     const member* leading = leader != 0 ? state.find(leader) : nullptr;
     const bool leader_here = leader == self;
-    const bool quorum = leader_here
-                            ? view.has_quorum
-                            : (primary != nullptr && primary->has_quorum && view.has_quorum);
+    // What the leader says of its own lease counts; a node that was started lately knows of none.
+    const bool quorum = leader_here ? view.has_quorum
+                                    : (primary != nullptr && primary->leads && primary->has_quorum);
     if (leading == nullptr) {
         warn("no node holds the lease" + (view.state.empty() ? std::string() : ": " + view.state),
              view.why_not_candidate.empty()
@@ -201,11 +201,13 @@ status_board::shown status_board::show(const cluster_state& state, const node_vi
     out.body["cluster"] = state.cluster;
     out.body["term"] = view.promised.term;
     out.body["leader"] = leading != nullptr ? json(leading->name) : json(nullptr);
+    std::int64_t lease_left_ms = view.lease_left / std::chrono::milliseconds(1);
+    if (lease_left_ms == 0 && primary != nullptr) lease_left_ms = primary->lease_left_ms;
     out.body["quorum"] = {{"voters", state.voters.size()},
                           {"reached", leader_here ? reached : reachable_voters},
                           {"has_quorum", leading != nullptr && quorum},
                           {"holder", leading != nullptr ? json(leading->name) : json(nullptr)},
-                          {"lease_left_ms", view.lease_left / std::chrono::milliseconds(1)},
+                          {"lease_left_ms", lease_left_ms},
                           {"state", view.state}};
     out.body["paused"] = state.paused;
     out.body["nodes"] = std::move(nodes);

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/cluster_state.hpp"
 
@@ -20,8 +21,18 @@ struct promise_record {
 struct peer_memory {
     nonce identity = 0;
     std::uint64_t boot = 0;        // counts that peer's daemon starts
+    nonce start = 0;               // of the start with that number: a copy has another
     std::uint64_t generation = 0;  // counts that peer's durable writes
     bool operator==(const peer_memory&) const = default;
+};
+
+// One start of this node's daemon, and the generation that the state had reached when it ended:
+// what a peer remembers beyond that was written by a run that this state does not know (R24).
+struct start_record {
+    std::uint64_t boot = 0;
+    nonce start = 0;
+    std::uint64_t generation = 0;
+    bool operator==(const start_record&) const = default;
 };
 
 struct durable_state {
@@ -32,9 +43,12 @@ struct durable_state {
     std::string cluster;  // empty: not in a cluster yet
     std::uint64_t system_identifier = 0;
 
-    std::uint64_t boot = 0;        // raised at every start of the daemon
-    std::uint64_t generation = 0;  // raised at every write
-    term_number own_term = 0;      // the highest term this node ever proposed with, voter or not
+    std::uint64_t boot = 0;            // raised at every start of the daemon
+    std::uint64_t generation = 0;      // raised at every write, not at a start
+    std::vector<start_record> starts;  // the last ones, oldest first, without the running one
+    nonce start = 0;                   // of the running one, or of the last
+    bool went_back = false;            // R24: not admitted again yet
+    term_number own_term = 0;  // the highest term this node ever proposed with, voter or not
     promise_record promise{};
     // R24: what it may have promised before its state went back; nothing below passes.
     ballot floor{};

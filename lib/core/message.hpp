@@ -111,7 +111,11 @@ struct envelope {
     nonce identity = 0;
     std::uint64_t boot = 0;
     std::uint64_t generation = 0;  // of the sender's durable state
-    std::uint64_t remembers = 0;   // the receiver's generation as the sender knows it
+    nonce start = 0;               // of the sender's daemon start
+    // The receiver as the sender knows it: generation, daemon start and its number.
+    std::uint64_t remembers = 0;
+    std::uint64_t remembers_boot = 0;
+    nonce remembers_start = 0;
 };
 
 }  // namespace repld

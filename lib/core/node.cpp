@@ -14,6 +14,7 @@ constexpr duration jump_tolerance = std::chrono::milliseconds(20);
 constexpr duration memory_write_interval = std::chrono::seconds(1);
 constexpr duration disk_retry_interval = std::chrono::seconds(1);
 constexpr std::size_t deferred_max = 4096;
+constexpr std::size_t starts_max = 32;
 
 }  // namespace
 
@@ -42,8 +43,15 @@ std::vector<action> node::start(boot_time now) {
         actions_.clear();
         return actions;
     }
+    if (durable_.boot != 0) {
+        durable_.starts.push_back({durable_.boot, durable_.start, durable_.generation});
+        if (durable_.starts.size() > starts_max) durable_.starts.erase(durable_.starts.begin());
+    }
     ++durable_.boot;
-    write();
+    durable_.start = random();
+    // The generation stays: raised by a start, it would hide that the state went back (R24).
+    write_as_it_is();
+    if (durable_.went_back) begin_readmission();
     if (durable_.grant_max > duration::zero())
         say(severity::info, "",
             "started; promises nobody anything for " + format_duration(durable_.grant_max) +
@@ -87,9 +95,7 @@ void node::time_passes() {
         // raised it, two nodes would keep each other writing for ever.
         disk_retry_ = now_ + memory_write_interval;
         memory_changed_ = false;
-        ++sequence_;
-        generations_.emplace_back(sequence_, durable_.generation);
-        out(persist{sequence_, durable_});
+        write_as_it_is();
     }
     if (readmission_) ask_for_readmission();
     std::visit(
@@ -193,6 +199,10 @@ void node::handle(const operator_request& e) {
 
 std::uint64_t node::write() {
     ++durable_.generation;
+    return write_as_it_is();
+}
+
+std::uint64_t node::write_as_it_is() {
     ++sequence_;
     generations_.emplace_back(sequence_, durable_.generation);
     out(persist{sequence_, durable_});
@@ -202,15 +212,20 @@ std::uint64_t node::write() {
 void node::out(action a) {
     if (auto* message_out = std::get_if<send>(&a)) {
         // Filled in at leaving: peers may remember no generation that a crash could still undo.
-        message_out->from = {config_.id,
-                             durable_.cluster,
-                             durable_.system_identifier,
-                             durable_.identity,
-                             durable_.boot,
-                             durable_generation_,
-                             durable_.peers.contains(message_out->to)
-                                 ? durable_.peers.at(message_out->to).generation
-                                 : 0};
+        envelope& from = message_out->from;
+        from.from = config_.id;
+        from.cluster = durable_.cluster;
+        from.system_identifier = durable_.system_identifier;
+        from.identity = durable_.identity;
+        from.boot = durable_.boot;
+        from.start = durable_.start;
+        from.generation = durable_generation_;
+        if (const auto known = durable_.peers.find(message_out->to);
+            known != durable_.peers.end()) {
+            from.remembers = known->second.generation;
+            from.remembers_boot = known->second.boot;
+            from.remembers_start = known->second.start;
+        }
         if (message_out->to == config_.id) {
             inbox_.push_back({message_out->from, std::move(message_out->body)});
             return;
@@ -234,7 +249,9 @@ void node::say(severity level, std::string name, std::string text,
 
 void node::post(node_id to, message body, std::uint64_t after) {
     send what{to, {}, std::move(body)};
-    when_durable(after, std::move(what));
+    // Peers learn the number of this start only once it is on disk: the first write carries it
+    // (R24).
+    when_durable(std::max<std::uint64_t>(after, 1), std::move(what));
 }
 
 void node::post_all(const message& body, std::uint64_t after) {
@@ -362,6 +379,7 @@ node_view node::view() const {
         v.lease_left = grant_->until - now_;
         v.has_quorum = true;
     }
+    if (v.leader == 0 && leader_claims()) v.leader = claimed_leader_;
     v.writable = contact_ && v.leader == contact_->leader && contact_->report.writable;
     if (config_.role == node_role::data)
         if (const auto why = why_not_candidate()) v.why_not_candidate = *why;
@@ -369,6 +387,8 @@ node_view node::view() const {
         v.state = "its state went back; does not vote yet";
     else if (!disk_ok_)
         v.state = "its state directory cannot be written; does not vote";
+    else if (v.leader != 0 && !lease_granted())
+        v.state = "was started lately; waits before it answers " + name_of(v.leader);
     else if (v.leader != 0)
         v.state = "follows " + name_of(v.leader);
     else if (!candidacy_note_.empty())

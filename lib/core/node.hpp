@@ -184,9 +184,12 @@ private:
     // node_identity.cpp
     void on(const envelope& from, const readmit_request& m);
     void on(const envelope& from, const readmit_answer& m);
+    [[nodiscard]] bool went_back(const envelope& from) const;
     void note_own_rollback(const envelope& from);
+    void begin_readmission();
     void ask_for_readmission();
     std::uint64_t write();
+    std::uint64_t write_as_it_is();
     void when_durable(std::uint64_t sequence, action a);
     void out(action a);
     void say(severity level, std::string name, std::string text,
@@ -334,6 +337,10 @@ private:
         boot_time at{};
     };
     std::optional<contact> contact_;
+    // Who said last that it leads, obeyed or not: nobody stands against a leader that is alive.
+    node_id claimed_leader_ = 0;
+    boot_time claimed_at_{};
+    [[nodiscard]] bool leader_claims() const;
     std::map<node_id, boot_time> heard_;
     std::deque<boot_time> failovers_;
 
@@ -342,6 +349,7 @@ private:
     unsigned failed_attempts_ = 0;
     unsigned deferred_to_better_ = 0;
     std::string candidacy_note_;
+    boot_time candidacy_told_{};
     unsigned promote_failures_ = 0;
     boot_time promote_not_before_{};
 

@@ -69,7 +69,16 @@ std::optional<std::string> node::why_not_candidate() const {
     return std::nullopt;
 }
 
+bool node::leader_claims() const {
+    if (claimed_leader_ == 0 || state() == nullptr) return false;
+    const duration interval = state()->settings.heartbeat_interval;
+    return now_ - claimed_at_ < 2 * interval + interval / 2;
+}
+
 void node::consider_candidacy() {
+    // One whose rounds arrive is alive; whether it keeps its lease is for it and its voters to find
+    // out.
+    if (leader_claims()) return;
     if (lease_granted() || now_ < candidate_not_before_ || now_ < wait_until_ || promise_work_)
         return;
     if (config_.role != node_role::data || state() == nullptr || leaving_ || left_) return;
@@ -268,8 +277,13 @@ void node::lose_candidacy(const std::string& why, duration wait) {
     const unsigned doublings = std::min(failed_attempts_, 4U);
     ++failed_attempts_;
     candidate_not_before_ = now_ + (wait + jitter(wait)) * (1U << doublings);
-    if (candidacy_note_ != why) {
-        candidacy_note_ = why;
+    // The reasons of others hold figures that change with every attempt: told when the kind of
+    // reason changes, and again from time to time.
+    const bool news =
+        candidacy_note_.substr(0, candidacy_note_.find(':')) != why.substr(0, why.find(':'));
+    candidacy_note_ = why;
+    if (news || now_ - candidacy_told_ >= std::chrono::seconds(30)) {
+        candidacy_told_ = now_;
         say(severity::notice, "election_deferred", "is no leader yet: " + why);
     }
 }

@@ -26,16 +26,30 @@ bool node::admit_message(const envelope& from, const message& body) {
     const bool asks = std::holds_alternative<readmit_request>(body) ||
                       std::holds_alternative<readmit_answer>(body);
     if (same && in_force(rule::generation) && !asks &&
-        (from.boot < memory.boot || from.generation < memory.generation))
+        (from.boot < memory.boot || from.generation < memory.generation ||
+         (from.boot == memory.boot && from.start != memory.start && memory.start != 0)))
         return false;  // late, or of a node whose state went back
     if (!same || from.boot > memory.boot || from.generation > memory.generation) {
-        memory = {from.identity, same ? std::max(memory.boot, from.boot) : from.boot,
-                  same ? std::max(memory.generation, from.generation) : from.generation};
+        if (!same || from.boot >= memory.boot) memory.start = from.start;
+        memory.boot = same ? std::max(memory.boot, from.boot) : from.boot;
+        memory.generation = same ? std::max(memory.generation, from.generation) : from.generation;
+        memory.identity = from.identity;
         memory_changed_ = true;
     }
-    if (in_force(rule::generation) && from.remembers > durable_.generation && !readmission_)
-        note_own_rollback(from);
+    if (in_force(rule::generation) && !readmission_ && went_back(from)) note_own_rollback(from);
     return true;
+}
+
+// Does the sender remember something of this node that this node's state does not know? What counts
+// is the start in which it was written: later writes of this node's own must not hide it.
+bool node::went_back(const envelope& from) const {
+    if (from.remembers > durable_.generation || from.remembers_boot > durable_.boot) return true;
+    if (from.remembers_boot == 0) return false;
+    if (from.remembers_boot == durable_.boot) return from.remembers_start != durable_.start;
+    for (const start_record& known : durable_.starts)
+        if (known.boot == from.remembers_boot)
+            return known.start != from.remembers_start || from.remembers > known.generation;
+    return false;  // older than the starts that are kept
 }
 
 void node::note_own_rollback(const envelope& from) {
@@ -46,6 +60,12 @@ void node::note_own_rollback(const envelope& from) {
             "and one lease has passed",
         {{"own_generation", std::to_string(durable_.generation)},
          {"remembered", std::to_string(from.remembers)}});
+    durable_.went_back = true;
+    write();
+    begin_readmission();
+}
+
+void node::begin_readmission() {
     const duration lease =
         std::max(durable_.grant_max, state() != nullptr ? state()->settings.lease_duration
                                                         : cluster_settings{}.lease_duration);
@@ -97,6 +117,8 @@ void node::ask_for_readmission() {
         durable_.own_term = std::max(durable_.own_term, answer.promised.term);
     }
     readmission_.reset();
+    durable_.went_back = false;
+    durable_.starts.clear();  // what was written before is settled
     promise_sequence_ = write();
     say(severity::notice, "state_readmitted",
         "a majority has answered and one lease has passed; votes again");

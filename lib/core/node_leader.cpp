@@ -291,9 +291,13 @@ void node::check_lease() {
     if (l == nullptr || l->at == leader_role::phase::stopping) return;
     const auto& settings = sent_value(*l).settings;
     const auto end = lease_end();
+    const bool writable =
+        server_.state == server_state::primary || server_.state == server_state::orphaned;
     const bool quiet =
         server_.state == server_state::standby || server_.state == server_state::stopped;
-    if (l->at == leader_role::phase::electing && quiet) {
+    const bool patient =
+        now_ - l->elected <= std::max<duration>(elect_limit, settings.lease_duration);
+    if (l->at == leader_role::phase::electing && !writable && (quiet || patient)) {
         // Nothing is writable, so nothing has to be fenced; the ballot is given back.
         if (now_ - l->elected > std::max<duration>(elect_limit, settings.lease_duration))
             end_reign("no majority accepted its election");

@@ -48,6 +48,8 @@ void node::server_task_result(const server_task_done& e) {
     if (std::holds_alternative<start_standby>(done)) {
         if (e.ok) {
             start_failures_ = 0;
+            if (server_.state == server_state::stopped)
+                server_.state = server_state::starting;  // until it is seen
             server_note_.clear();
         } else {
             server_note_ = "its PostgreSQL could not be started: " + e.text;
@@ -99,7 +101,8 @@ void node::finish_leaving() {
     if (!leaving_ || is_leader() || running_) return;
     const bool quiet = config_.role != node_role::data || !durable_.in_cluster() ||
                        !durable_.accepted || server_.state == server_state::standby ||
-                       (server_.state == server_state::stopped && start_failures_ > 0);
+                       (server_.state == server_state::stopped &&
+                        (start_failures_ > 0 || unadmitted_ || self() == nullptr));
     if (!quiet) return;
     out(reply{*leaving_, {}});
     leaving_.reset();
@@ -137,6 +140,8 @@ void node::upkeep() {
         case server_state::stopped:
             if (self() == nullptr) return;  // a node that is joining sees to its server itself
             if (std::holds_alternative<candidate_role>(role_)) role_ = follower_role{};
+            say(severity::notice, "server_start",
+                "its PostgreSQL does not run; starts it as a standby");
             run(start_standby{leader_to_follow()});
             return;
         case server_state::standby:

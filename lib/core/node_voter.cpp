@@ -148,7 +148,7 @@ void node::answer_prepare(node_id to, const prepare& m, std::optional<std::strin
 
 void node::on(const envelope& from, const prepare& m) {
     if (m.under.node != from.from) return;
-    if (m.under == durable_.promise.to) {
+    if (m.under == durable_.promise.to && !readmission_ && !(m.under < durable_.floor)) {
         const bool same =
             m.attempt == durable_.promise.attempt || !in_force(rule::equal_ballot_other_attempt);
         answer_prepare(
@@ -187,7 +187,7 @@ void node::on(const envelope& from, const prepare& m) {
         }
         return;
     }
-    if (running_) return answer_prepare(from.from, m, "its PostgreSQL is busy: " + server_note_);
+    if (running_) return answer_prepare(from.from, m, "its PostgreSQL is busy");
     if (auto* c = std::get_if<candidate_role>(&role_)) {
         // The higher ballot goes first; R19 makes this rare.
         (void)c;
@@ -236,6 +236,7 @@ void node::take_waiting_promise() {
 
 // Another task takes the place of the freeze: the promise is refused, not forgotten.
 void node::drop_promise_work() {
+    promise_waiting_.reset();
     if (!promise_work_) return;
     const promise_work work = std::move(*promise_work_);
     promise_work_.reset();
@@ -255,6 +256,10 @@ std::uint64_t node::record_promise(const ballot& to, nonce attempt) {
 bool node::raise_promise(const message_received& cause, const ballot& to, nonce attempt,
                          nonce token) {
     const node_id leader = to.node;
+    if (leader != config_.id && !durable_.is_closed(to)) {
+        claimed_leader_ = leader;
+        claimed_at_ = now_;
+    }
     if (in_force(rule::fence_on_higher_leader) && leader != config_.id) {
         // R11: an accept or a heartbeat of a higher ballot comes from a leader that a majority
         // promised.
@@ -428,6 +433,7 @@ void node::on(const envelope& from, const release& m) {
         failed_attempts_ = 0;
     }
     if (contact_ && durable_.is_closed(contact_->under)) contact_.reset();
+    if (claimed_leader_ == from.from) claimed_leader_ = 0;
 }
 
 }  // namespace repld

@@ -313,8 +313,8 @@ result<void> check_relations(const cluster_settings& s) {
         return error{errc::configuration, std::move(text), std::move(detail)};
     };
     if (s.lease_duration < std::chrono::milliseconds(500) ||
-        s.lease_duration > std::chrono::hours(1))
-        return refuse("\"lease_duration\" must lie between 500ms and 1h",
+        s.lease_duration > std::chrono::minutes(1))
+        return refuse("\"lease_duration\" must lie between 500ms and 1min",
                       "It is " + format_duration(s.lease_duration) + ".");
     if (s.heartbeat_interval < std::chrono::milliseconds(20))
         return refuse("\"heartbeat_interval\" must be at least 20ms",
@@ -323,6 +323,10 @@ result<void> check_relations(const cluster_settings& s) {
         return refuse("\"heartbeat_interval\" must be at most a third of \"lease_duration\"",
                       "They are " + format_duration(s.heartbeat_interval) + " and " +
                           format_duration(s.lease_duration) + ".");
+    if (s.slot_retention_bytes < (64ULL << 20U))
+        return refuse("\"slot_retention\" must be at least 64MB",
+                      "It is " + format_size(s.slot_retention_bytes) +
+                          "; a standby that restarts would lose its slot.");
     if (s.demote_margin() < std::chrono::milliseconds(100))
         return refuse("\"demote_margin\" must be at least 100ms",
                       "It is " + format_percent(s.demote_margin_ppm) + " of " +

@@ -152,7 +152,10 @@ json encode(const envelope& from, const message& body) {
                    {"identity", from.identity},
                    {"boot", from.boot},
                    {"generation", from.generation},
-                   {"remembers", from.remembers}};
+                   {"start", from.start},
+                   {"remembers", from.remembers},
+                   {"remembers_boot", from.remembers_boot},
+                   {"remembers_start", from.remembers_start}};
     return out;
 }
 
@@ -165,7 +168,10 @@ result<message_received> decode_message(const json& body) {
                             number_field<nonce>(f, "identity"),
                             number_field<std::uint64_t>(f, "boot"),
                             number_field<std::uint64_t>(f, "generation"),
-                            number_field<std::uint64_t>(f, "remembers")};
+                            number_field<nonce>(f, "start"),
+                            number_field<std::uint64_t>(f, "remembers"),
+                            number_field<std::uint64_t>(f, "remembers_boot"),
+                            number_field<nonce>(f, "remembers_start")};
         return message_received{from, get(body)};
     } catch (const bad_field& bad) {
         return error{errc::protocol, "invalid message", bad.text};

@@ -163,8 +163,15 @@ std::string encode_durable(const durable_state& s) {
         peers.push_back({{"id", id},
                          {"identity", memory.identity},
                          {"boot", memory.boot},
+                         {"start", memory.start},
                          {"generation", memory.generation}});
+    json starts = json::array();
+    for (const start_record& r : s.starts)
+        starts.push_back({{"boot", r.boot}, {"start", r.start}, {"generation", r.generation}});
     json body = {{"format", durable_format},
+                 {"starts", std::move(starts)},
+                 {"start", s.start},
+                 {"went_back", s.went_back},
                  {"id", s.id},
                  {"identity", s.identity},
                  {"machine_id", s.machine_id},
@@ -207,11 +214,17 @@ result<durable_state> decode_durable(const std::string& text) {
             const ballot b = read_ballot(json{{"closed", pair}}, "closed");
             s.closed[b.node] = b.term;
         }
+        s.start = number_field<nonce>(body, "start");
+        s.went_back = bool_field(body, "went_back");
+        for (const json& r : array_field(body, "starts", 1000))
+            s.starts.push_back({number_field<std::uint64_t>(r, "boot"),
+                                number_field<nonce>(r, "start"),
+                                number_field<std::uint64_t>(r, "generation")});
         s.void_in_s = bool_field(body, "void_in_s");
         for (const json& p : array_field(body, "peers", 100000))
             s.peers[number_field<node_id>(p, "id")] = {
                 number_field<nonce>(p, "identity"), number_field<std::uint64_t>(p, "boot"),
-                number_field<std::uint64_t>(p, "generation")};
+                number_field<nonce>(p, "start"), number_field<std::uint64_t>(p, "generation")};
         if (body.contains("accepted")) s.accepted = read_accepted(field(body, "accepted"));
         return s;
     } catch (const bad_field& bad) {

@@ -90,6 +90,29 @@ TEST_CASE("R24: a voter whose state went back is admitted again by the majority 
     CHECK_SAFE(w);
 }
 
+TEST_CASE("R24: a voter whose state went back waits out a lease longer than its state names") {
+    world w({3, 0, {}, 1});
+    w.create_and_join_all();
+    w.write_bytes = 0;  // so that nobody is refused for being behind
+    const durable_state copy = w.at(3).disk;
+    REQUIRE(w.set("lease_duration", "20s"));
+    REQUIRE(w.set("max_lag", "1MB"));  // more writes than the next start of the daemon makes
+    REQUIRE(w.set("max_lag", "2MB"));
+    w.run_for(3s);
+    w.cut(1, 2);
+    w.run_for(30s);  // the lease of 1 hangs on the vote of 3 alone
+    REQUIRE(w.leader() == 1);
+    w.stop_daemon(3);
+    w.at(3).disk = copy;
+    w.start_daemon(3);
+    REQUIRE(w.run_until([&] { return w.count_said("state_went_back", 3) == 1; }, 3s));
+    w.run_for(200ms);  // both have answered
+    w.cut(1);
+    CHECK(w.run_until([&] { return w.leader() == 2; }, 60s));
+    CHECK(w.count_said("state_readmitted", 3) == 1);
+    CHECK_SAFE(w);
+}
+
 TEST_CASE("the leader's disk fails: the others' votes keep its lease") {
     world w({3, 0, {}, 1});
     w.create_and_join_all();

@@ -131,6 +131,8 @@ void world::finish(host& h, std::uint64_t task, const server_task& what) {
             s.upstream = 0;
             s.streaming = false;
             done.position = s.position();
+        } else if (s.is == condition::stopped) {
+            s.upstream = 0;  // in its configuration, for whoever starts it
         } else {
             fail("the server is not a running standby");
         }

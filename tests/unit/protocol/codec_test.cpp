@@ -40,11 +40,14 @@ durable_state sample_durable() {
     d.floor = {3, 1};
     d.grant_max = std::chrono::seconds(6);
     d.closed = {{1, 3}, {2, 2}};
-    d.peers[1] = {111, 5, 99};
+    d.peers[1] = {111, 5, 1234, 99};
+    d.starts = {{1, 11, 5}, {2, 22, 70}};
+    d.start = 33;
+    d.went_back = true;
     return d;
 }
 
-const envelope sample_from{2, "main", 42, 222, 3, 77, 9};
+const envelope sample_from{2, "main", 42, 222, 3, 77, 5555, 9, 2, 6666};
 
 template <class M>
 void round_trip(const M& m) {
