@@ -111,6 +111,12 @@ task<json> node_daemon::api_create(json args) {
                    {"steps", std::move(steps)},
                    {"pg_hba", std::move(hba)}};
     json response = answer(std::move(result));
+    if (!secrets_.password() && !own->has("passfile") && plan->role_has_password)
+        response["notices"].push_back(
+            "role \"" + objects.role +
+            "\" has a password that repld does not know: put it into the passfile (~/.pgpass) of "
+            "the "
+            "operating system user of repld on every data host, or drop the role before");
     for (std::string& notice : co_await check_own_address(seen.system_identifier))
         response["notices"].push_back(std::move(notice));
     co_return response;

@@ -107,10 +107,14 @@ json node_daemon::show_response() const {
     status_board board = board_;
     board.put(own_status(), platform::boot_now());
     auto shown = board.show(*s, core_.core().view(), config_.node.id, platform::boot_now());
-    if (!metadata_error_.empty() && leads())
+    if (!metadata_error_.empty() && leads()) {
+        shown.problems = true;
         shown.body["warnings"].push_back(
             {{"text", "the metadata schema could not be written: " + metadata_error_},
-             {"hint", ""}});
+             {"hint",
+              "Dashboards and \"cluster event\" are stale until it can; nothing else depends on "
+              "it."}});
+    }
     return answer(std::move(shown.body), shown.problems ? 25 : 0);
 }
 
